@@ -1,0 +1,110 @@
+# rn: residual networks on CPUs. `make help` lists the targets.
+#   B=build/NAME  where objects go (asan, ubsan, tsan have their own)     DEV=1  warnings are errors
+#   CC=clang      another compiler                                        V=1    show commands
+
+B      ?= build/plain
+PREFIX ?= /usr/local
+ARCH   := $(or $(findstring x86,$(subst i686,x86,$(shell $(CC) -dumpmachine))),$(patsubst aarch64,arm,$(findstring aarch64,$(shell $(CC) -dumpmachine))),none)
+Q      := $(if $(V),,@)
+TOOLS  := rn-train rn-infer rn-summary rn-convert rn-bench
+
+# ---- inputs: by folder, so that adding a file edits nothing ----
+LAYERS := base data graph ops model weights infer train
+ISAS_x86 := sse2 avx2 avx512
+ISAS_arm := neon
+VEC    := $(foreach i,$(ISAS_$(ARCH)),$(patsubst %.c,%_$(i).o,$(sort $(wildcard lib/kernels/vec/*.c))))
+SRC    := $(sort $(foreach d,$(LAYERS) kernels kernels/ref kernels/$(ARCH),$(wildcard lib/$d/*.c)))
+OBJ    := $(addprefix $(B)/,$(SRC:.c=.o) $(VEC))
+CMDOBJ := $(B)/cmd/opt.o $(B)/cmd/say.o
+UNIT   := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/*.c)))
+FUZZ   := $(patsubst %.c,$(B)/%,$(filter-out tests/fuzz/driver.c,$(sort $(wildcard tests/fuzz/*.c))))
+KERN   := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/kernels/*.c)))
+HEADERS := $(sort $(wildcard lib/*.h lib/*/*.h cmd/*.h))
+
+# ---- flags ----
+PKGS   := zlib jansson libxxhash
+DEB_zlib := zlib1g-dev
+DEB_jansson := libjansson-dev
+DEB_libxxhash := libxxhash-dev
+ifeq ($(filter clean help format install-deps,$(MAKECMDGOALS)),)
+MISSING := $(foreach p,$(PKGS),$(if $(shell pkg-config --exists $p 2>/dev/null && echo y),,$(DEB_$p)))
+ifneq ($(strip $(MISSING)),)
+ifeq ($(filter check asan ubsan tsan,$(MAKECMDGOALS)),)
+$(error missing: $(if $(shell command -v pkg-config),,pkg-config) $(MISSING); install them by hand or run scripts/deps.sh)
+endif
+endif
+endif
+WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-unknown-pragmas $(if $(DEV),-Werror)
+CFLAGS ?= -O3 -g
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -ffp-contract=off -fno-math-errno -fopenmp $(WARN) -Ilib $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(CFLAGS) $(SAN)
+LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
+$(B)/%_sse2.o:   ISA = -msse2 -DVB=16 -DRN_SUFFIX=sse2
+$(B)/%_avx2.o:   ISA = -mavx2 -mfma -DVB=32 -DRN_SUFFIX=avx2
+$(B)/%_avx512.o: ISA = -mavx512f -mavx512vl -mavx512bw -mavx512dq -mavx2 -mfma -mprefer-vector-width=512 -DVB=64 -DRN_SUFFIX=avx512
+# (gcc schedules the NEON loops into spills before it allocates registers; clang does not know the option)
+$(B)/%_neon.o:   ISA = -DVB=16 -DRN_SUFFIX=neon -fno-schedule-insns -Wno-ignored-optimization-argument
+
+# ---- rules ----
+all: $(addprefix $(B)/,$(TOOLS)) ## build the five tools and librn.a (default)
+
+$(addprefix $(B)/,$(TOOLS)): $(B)/rn-%: $(B)/cmd/rn-%.o $(CMDOBJ) $(B)/librn.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
+$(B)/librn.a: $(OBJ) $(B)/objects
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $(OBJ)
+
+define compile
+@echo "  CC    $@"
+@mkdir -p $(@D)
+$(Q)$(CC) $(ALL_CFLAGS) $(ISA) -MMD -MP -c -o $@ $<
+endef
+$(B)/%.o: %.c $(B)/flags
+	$(compile)
+define vec_rule
+$(B)/%_$(1).o: %.c $(B)/flags
+	$$(compile)
+endef
+$(foreach i,$(ISAS_$(ARCH)),$(eval $(call vec_rule,$i)))
+
+# Notes rewritten only when they change: new flags rebuild everything, a deleted source leaves the library.
+note = $(shell mkdir -p $(B); echo '$(2)' | cmp -s - $(1) || echo '$(2)' > $(1))
+$(B)/flags $(B)/objects: ;
+$(call note,$(B)/flags,$(CC) $(ALL_CFLAGS))
+$(call note,$(B)/objects,$(OBJ))
+-include $(OBJ:.o=.d) $(CMDOBJ:.o=.d) $(KERN:.o=.d) $(UNIT:=.d) $(FUZZ:=.d) $(patsubst %,$(B)/cmd/%.d,$(TOOLS))
+
+# ---- tests ----
+$(B)/checkkern: $(KERN) $(B)/librn.a
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(KERN) $(B)/librn.a $(LIBS)
+$(UNIT): $(B)/%: $(B)/%.o $(B)/librn.a
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(B)/librn.a $(LIBS)
+$(FUZZ): $(B)/%: $(B)/%.o $(B)/tests/fuzz/driver.o $(B)/librn.a
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(B)/tests/fuzz/driver.o $(B)/librn.a $(LIBS)
+$(B)/headers: $(HEADERS) $(B)/flags
+	$(Q)for h in $(HEADERS); do $(CC) $(ALL_CFLAGS) -fsyntax-only -x c -include $$h /dev/null || exit 1; done; touch $@
+tests: all $(B)/checkkern $(UNIT) $(FUZZ) $(B)/headers ## build the test programs too
+
+check: deps ## install what the tests need, build, run every test (under 8 minutes on 2 cores)
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)tests/run $(B)
+deps:
+	$(Q)scripts/deps.sh
+asan: ## the whole suite under the address sanitizer
+	$(Q)$(MAKE) --no-print-directory check B=build/asan CFLAGS='-O1 -g' SAN='-fsanitize=address -fno-omit-frame-pointer'
+ubsan: ## the whole suite under the undefined-behaviour sanitizer
+	$(Q)$(MAKE) --no-print-directory check B=build/ubsan CFLAGS='-O1 -g' SAN='-fsanitize=undefined -fno-sanitize-recover=all'
+acceptance: all ## full data sets and full sizes (an hour)
+	$(Q)tests/acceptance $(B)
+bench: all ## how fast this machine runs the networks of the table in README.md
+	$(Q)$(B)/rn-bench peak && $(B)/rn-bench infer resnet18 && $(B)/rn-bench train d2l-resnet18 -b 128
+lint: ## manual pages, layers, formatting
+	$(Q)scripts/check-layers && mandoc -T lint -W warning man/*.[1-9]
+format: ## clang-format over every source
+	$(Q)clang-format -i $(sort $(wildcard lib/*.h lib/*/*.[ch] lib/*/*/*.[ch] cmd/*.[ch] tests/*/*.[ch]))
+clean: ## remove build/
+	$(Q)rm -rf build
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
+.PHONY: all tests check deps asan ubsan acceptance bench lint format clean help
+.SECONDARY:

@@ -1,0 +1,324 @@
+/*
+ * rn.h: the public interface of librn.a, residual networks on CPUs.
+ *
+ * Functions that can fail return 0 or a negative enum rn_status and leave one sentence in
+ * rn_error(). Objects are made by `new` or `open` and given back by `free` or `close`, which accept
+ * NULL. Pictures are [H][W][C] floats, channels innermost. Nothing here prints or exits.
+ */
+#ifndef RN_H
+#define RN_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define RN_VERSION "0.1.0"
+
+enum rn_status {
+    RN_OK = 0,
+    RN_EMEM = -1,     /* memory is short, or a size overflows */
+    RN_EIO = -2,      /* a file can't be opened, read or written */
+    RN_EFORMAT = -3,  /* a file's content is not what its format demands */
+    RN_EUSAGE = -4,   /* an argument, a spec or a combination of them makes no sense */
+    RN_ESTOP = -5,    /* stopped by a signal, after a checkpoint */
+    RN_EDIVERGE = -6, /* the training loss is not finite */
+};
+
+/* One sentence about the last error in this thread, without newline; "" when there was none. */
+const char *rn_error(void);
+
+/* Insertions, deletions and replacements between two words (Levenshtein): to name the nearest known
+ * one. */
+int rn_edit_distance(const char *a, const char *b);
+
+/* ---- the machine ---- */
+
+/* Threads to use unless told: OMP_NUM_THREADS, else the affinity mask cut by the cgroup's CPU
+ * quota; at least 1. */
+int rn_threads_default(void);
+
+/*
+ * Chooses the instruction set of everything made from now on: a name of rn_isa_names(), or NULL for
+ * RN_ISA from the environment and, without it, the best one here. Returns 0, or RN_EUSAGE for a
+ * name this machine can't run.
+ */
+int rn_isa_select(const char *name);
+const char *rn_isa_name(void); /* the one in force */
+
+/* Fills names[] with the instruction sets this machine runs, weakest first; returns how many there
+ * are (at most max). */
+int rn_isa_names(const char *names[], int max);
+
+/* ---- how a picture becomes the input of a network ---- */
+
+enum { RN_CHANNELS_MAX = 16 }; /* channels that mean and std are kept for */
+
+struct rn_prep {
+    int C, H, W;                 /* the network's input */
+    float mean[RN_CHANNELS_MAX]; /* input = (pixel / 255 - mean) / std, by channel */
+    float std[RN_CHANNELS_MAX];
+    char resize[32]; /* "squash": to H x W without keeping the aspect (d2l's Resize) */
+};
+
+/* ---- models ---- */
+
+struct rn_model;
+
+enum rn_init {
+    RN_INIT_DEFAULT,
+    RN_INIT_XAVIER,
+    RN_INIT_KAIMING
+}; /* DEFAULT: what the family's authors use */
+
+/*
+ * A network by its spec string, its parameters zero until rn_model_init() or a weight file fills
+ * them. C, H, W  input channels, rows, columns; 0: what the spec says, else the variant's default
+ *   classes  0: what the spec says, else the variant's default
+ * Returns 0, RN_EUSAGE (the sentence names key or node) or RN_EMEM. The caller frees with
+ * rn_model_free().
+ */
+int rn_model_new(struct rn_model **out, const char *spec, int C, int H, int W, int classes);
+void rn_model_free(struct rn_model *m);
+
+/* Random parameters of `kind`, the same for the same seed on every machine of one C library. */
+void rn_model_init(struct rn_model *m, enum rn_init kind, uint64_t seed);
+
+/* A model from a weight file ("-": stdin) that carries rn.spec. Returns 0, RN_EIO, RN_EFORMAT or
+ * RN_EMEM. */
+int rn_model_open(struct rn_model **out, const char *path);
+
+/* Writes the model as a safetensors file, whole or not at all ("-": stdout). Returns 0, RN_EIO or
+ * RN_EMEM. */
+int rn_model_write(const struct rn_model *m, const char *path);
+
+bool rn_spec_valid(const char *text); /* does it parse as a spec? rn_error() says why not */
+const char *rn_model_spec(const struct rn_model *m); /* canonical spec string */
+const struct rn_prep *rn_model_prep(const struct rn_model *m);
+int rn_model_classes(const struct rn_model *m);
+const char *rn_model_label(const struct rn_model *m,
+                           int i); /* class name, or NULL when the model has none */
+const char *rn_model_provenance(const struct rn_model *m); /* a JSON object, or NULL */
+
+/* One layer of a network, in the order they run. Strings live as long as the model. */
+struct rn_layer {
+    const char *name;  /* layer1.0.conv1 */
+    const char *op;    /* convolution, batch norm, ReLU, add, ... */
+    char what[64];     /* 3x3, 64, stride 2 */
+    const char *stage; /* stem, stage 1, ..., head */
+    const char *block; /* layer1.0; "" outside blocks */
+    int H, W, C;       /* output */
+    uint64_t params;   /* trainable */
+    uint64_t buffers;  /* running statistics */
+    uint64_t macs;     /* multiply-accumulates of one picture (convolutions and linear layers) */
+};
+int rn_model_layers(const struct rn_model *m);
+void rn_model_layer(const struct rn_model *m, int i, struct rn_layer *out);
+
+/* ---- weight files: named tensors and string metadata ---- */
+
+enum rn_dtype {
+    RN_F64,
+    RN_F32,
+    RN_F16,
+    RN_BF16,
+    RN_I64,
+    RN_I32,
+    RN_I16,
+    RN_I8,
+    RN_U64,
+    RN_U32,
+    RN_U16,
+    RN_U8,
+    RN_BOOL
+};
+enum { RN_RANK_MAX = 8 };
+
+struct rn_tensor {
+    const char *name;
+    enum rn_dtype dtype;
+    int rank;
+    size_t dim[RN_RANK_MAX];
+    const void *data; /* row-major, little endian, aligned to at least 1 byte */
+    size_t bytes;
+};
+
+struct rn_weights;
+int rn_weights_open(struct rn_weights **out,
+                    const char *path); /* any format of the table, told by its bytes; "-": stdin */
+void rn_weights_close(struct rn_weights *w);
+int rn_weights_count(const struct rn_weights *w);
+const struct rn_tensor *rn_weights_tensor(const struct rn_weights *w, int i);
+const char *rn_weights_meta(const struct rn_weights *w, const char *key); /* NULL when absent */
+/* Writes them in a format by name ("safetensors"). Returns 0, RN_EUSAGE (unknown format), RN_EIO or
+ * RN_EMEM. */
+int rn_weights_write(const struct rn_weights *w, const char *path, const char *format);
+const char *rn_dtype_name(enum rn_dtype t); /* as safetensors spells it: F32 */
+
+/* ---- data ---- */
+
+enum rn_part { RN_PART_DEFAULT, RN_PART_TRAIN, RN_PART_TEST };
+
+/*
+ * A sequence of pictures, with labels where the data have them.
+ *   path    IDX file (plain or .gz), the folder with the four usual files, or "-": stdin
+ *   part    which part of a two-part data set; DEFAULT takes the one that `fallback` names
+ *   labels  file of class names, a line each, or NULL: names of the data, else 0 1 2 ...
+ * Returns 0, RN_EIO, RN_EFORMAT, RN_EMEM, or RN_EUSAGE: no such part, or labels that do not fit.
+ */
+struct rn_source;
+int rn_source_open(struct rn_source **out, const char *path, enum rn_part part,
+                   enum rn_part fallback, const char *labels);
+void rn_source_close(struct rn_source *s);
+bool rn_source_has_part(const char *path,
+                        enum rn_part part);       /* is `path` a data set with that part? */
+long rn_source_count(const struct rn_source *s);  /* pictures; -1 when only the end will tell */
+int rn_source_classes(const struct rn_source *s); /* 0: no labels */
+const char *rn_source_class(const struct rn_source *s, int i);
+void rn_source_shape(const struct rn_source *s, int *C, int *H,
+                     int *W); /* 0 where pictures differ */
+
+/*
+ * Makes the source count its labels by the model's class list: by name, or, where the model has no
+ * names, in order when the numbers fit. Returns 0, or RN_EUSAGE naming the class that the model
+ * does not know.
+ */
+int rn_source_bind(struct rn_source *s, const struct rn_model *m);
+
+/* A batch ready for a network. Everything in it is valid until the next call on its loader. */
+struct rn_batch {
+    int n;                   /* pictures, 1 to the batch size */
+    const float *x;          /* [n][H][W][C] */
+    const int *label;        /* [n], -1: unknown */
+    const char *const *name; /* [n], record names (FILE#INDEX) */
+};
+
+/*
+ * Pictures in order, decoded, resized and normalised in the background. Returns 0 or RN_EMEM,
+ * RN_EUSAGE (channels of the data unlike the prep's). The source must outlive it and be left alone
+ * meanwhile.
+ */
+struct rn_loader;
+int rn_loader_open(struct rn_loader **out, struct rn_source *s, const struct rn_prep *prep,
+                   int batch);
+void rn_loader_close(struct rn_loader *l);
+/* The next batch; b->n == 0 at the end. Returns 0, or RN_EIO / RN_EFORMAT when the data break off.
+ */
+int rn_loader_next(struct rn_loader *l, struct rn_batch *b);
+
+/* ---- inference ---- */
+
+/*
+ * A model compiled for batches of up to `batch` pictures on `threads` threads. The same picture
+ * gives the same bits at any batch size and number of threads. The model may be freed afterwards.
+ * Returns 0, RN_EUSAGE or RN_EMEM.
+ */
+struct rn_session;
+int rn_session_new(struct rn_session **out, const struct rn_model *m, int batch, int threads);
+void rn_session_free(struct rn_session *s);
+void rn_session_run(struct rn_session *s, const float *x, int n,
+                    float *logits); /* x [n][H][W][C] -> logits [n][classes] */
+int rn_session_bytes(const struct rn_model *m, int batch, int threads,
+                     size_t *bytes); /* what `new` would allocate */
+
+/* prob[i] = exp(logit[i]) / sum over j of exp(logit[j]), computed about the largest logit, in
+ * double. NaN gives NaN. */
+void rn_softmax(const float *logits, int classes, float *prob);
+/* The k largest entries, largest first, ties by index, NaN last: index[k]. */
+void rn_topk(const float *v, int n, int k, int *index);
+
+struct rn_metrics {
+    long n, top1, top5; /* counts; top5 within min(5, classes) */
+    double loss;        /* sum of the cross-entropies, added in the order of the pictures */
+};
+/* Runs the rest of the loader through the session. *stop (may be NULL) is looked at after each
+ * batch: RN_ESTOP. */
+int rn_evaluate(struct rn_session *s, struct rn_loader *l, int classes,
+                const volatile sig_atomic_t *stop, struct rn_metrics *out);
+
+/* ---- training ---- */
+
+enum rn_schedule { RN_SCHED_CONST, RN_SCHED_STEP, RN_SCHED_COSINE };
+enum { RN_MILESTONES_MAX = 16 };
+
+/* Everything that rn-train's options say; the defaults are those of rn_train_defaults(). */
+struct rn_train_config {
+    const char *arch;    /* spec; NULL: that of `weights` */
+    const char *output;  /* the model file */
+    const char *data;    /* training pictures */
+    const char *val;     /* validation pictures; NULL: the other part of `data`, if it has two */
+    const char *weights; /* start from this file; NULL: random */
+    const char *labels;  /* class names for IDX; NULL: 0 1 2 ... */
+    FILE *log;           /* where the table goes when log_path is NULL; NULL: nowhere */
+    const char *log_path;
+    enum rn_init init;
+    bool resume, force;
+    int H, W; /* 0: the data's own size, else the variant's */
+    int batch, epochs, threads;
+    long steps;      /* in all; 0: as many as the epochs have */
+    long save_every; /* steps between checkpoints; 0: at the ends of epochs */
+    uint64_t seed;
+    double lr, momentum, weight_decay, gamma, warmup_epochs;
+    bool nesterov;
+    enum rn_schedule sched;
+    int milestone[RN_MILESTONES_MAX], milestones; /* in epochs */
+    bool flip;                                    /* random horizontal flip */
+    int crop; /* random crop from the picture padded by so many zeros on each side; 0: none */
+    int means, stds; /* values given in mean and std; 0: 0 and 1, or those of `weights` */
+    float mean[RN_CHANNELS_MAX], std[RN_CHANNELS_MAX];
+};
+void rn_train_defaults(struct rn_train_config *c);
+
+/* Where training stands, for a progress line. */
+struct rn_progress {
+    int epoch, epochs; /* from 1 */
+    long step, steps;  /* within the epoch */
+    double loss;       /* mean of the epoch so far */
+    double images_per_s;
+    bool evaluating;
+};
+
+struct rn_train_hooks {
+    void (*progress)(void *arg, const struct rn_progress *p); /* may be NULL */
+    void (*warn)(void *arg, const char *sentence);            /* may be NULL */
+    void *arg;
+    const volatile sig_atomic_t *stop; /* not zero: checkpoint and return RN_ESTOP; may be NULL */
+};
+
+/* Trains as `c` says. Returns 0, RN_ESTOP, RN_EDIVERGE, or the error that kept it from starting or
+ * going on. */
+int rn_train(const struct rn_train_config *c, const struct rn_train_hooks *hooks);
+
+/* One training step at a time, for measuring and for other loops. The trainer works on the model's
+ * own parameters. */
+struct rn_trainer;
+int rn_trainer_new(struct rn_trainer **out, struct rn_model *m, int batch, int threads);
+void rn_trainer_free(struct rn_trainer *t);
+/* Forward, loss, backward, SGD on n pictures. Returns the mean loss of the batch. */
+double rn_trainer_step(struct rn_trainer *t, const float *x, const int *label, int n, double lr,
+                       double momentum, bool nesterov, double weight_decay);
+int rn_trainer_bytes(const struct rn_model *m, int batch, int threads,
+                     size_t *bytes); /* what `new` would allocate */
+
+/* ---- measuring ---- */
+
+/* GFLOP/s of dependent-free fused multiply-adds of the instruction set in force, on `threads`
+ * threads at once. */
+double rn_bench_peak(int threads);
+
+enum rn_pass { RN_FORWARD, RN_BACKWARD_DATA, RN_BACKWARD_WEIGHTS };
+
+/* One convolution of a network, measured. */
+struct rn_conv_time {
+    const char *algorithm;
+    uint64_t macs;   /* of the whole batch, direct algorithm */
+    double *seconds; /* [repeats], the caller's */
+};
+/* Times layer i of the model (a convolution; else RN_EUSAGE) on random data. */
+int rn_bench_conv(const struct rn_model *m, int layer, enum rn_pass pass, int batch, int threads,
+                  int repeats, struct rn_conv_time *out);
+
+double rn_seconds(void); /* a steady clock */
+
+#endif
