@@ -1,0 +1,156 @@
+/*
+ * Every kernel's contract and the table that holds the chosen ones.
+ *
+ * A kernel is a single-threaded pure function over raw pointers: it never allocates, threads or
+ * fails, reads nothing outside what its contract names and writes nothing else. Pointers need
+ * 4-byte alignment only, unless said. Names of sizes are those of graph/tensor.h. Every output
+ * element is computed in an order that depends on nothing but T, C and the number of rows, so
+ * cutting the work into tiles and threads does not change a bit. NaN goes through everything.
+ * A multiply-add is fused, one rounding; only SSE2, which has none, rounds the product as well.
+ */
+#ifndef RN_KERNELS_H
+#define RN_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * One tile of a convolution by indirection (Dukhan 2019, "The indirect convolution algorithm"):
+ *   y[row[m] + k] = act(bias[k] + sum over taps t, channels c of x[t*M + m][c] * w[t][c][k]
+ *                       + res[row[m] + k])
+ * one chain of multiply-adds per output, in the order bias, then t, then c; the residual last.
+ *   y     out  base of the output; row m starts at y + row[m]
+ *   res   in   residual, laid out like y; may be y itself (accumulate); NULL: none
+ *   row   in   [M] offsets in floats
+ *   x     in   [T][M] pointers to [C] floats; a tap in the padding points to zeros
+ *   w     in   one panel [T][C][igemm_nr], 64-byte aligned, columns past K zero
+ *   bias  in   [igemm_nr], 64-byte aligned, or NULL: 0
+ * 1 <= M <= igemm_mr, 1 <= K <= igemm_nr. act is ReLU when `relu`, else nothing.
+ */
+typedef void rn_igemm_fn(float *y, const float *res, const size_t *row, const float *const *x,
+                         const float *w, const float *bias, size_t M, size_t K, size_t T, size_t C,
+                         bool relu);
+
+/*
+ * One tile of a sum of outer products (a convolution's weight gradient):
+ *   acc[i][j] = (first ? 0 : acc[i][j]) + (sum over m of x[off[m] + i] * dy[m][j])
+ * the sum in one chain from 0 and m = 0.
+ *   acc  in/out  [I][outer_nr], 64-byte aligned       x   in  base
+ *   off  in      [M] offsets in floats                dy  in  [M][outer_nr], 64-byte aligned
+ * 1 <= I <= outer_mr.
+ */
+typedef void rn_outer_fn(float *acc, const float *x, const int32_t *off, const float *dy, size_t M,
+                         size_t I, bool first);
+
+/* y[i] = x[i] <= 0 ? 0 : x[i]; y may be x. (With < a compiler may make -0 of it, or 0.) */
+typedef void rn_relu_fn(float *y, const float *x, size_t n);
+
+/* y[i] = act(a[i] + b[i]), act as in igemm; y may be a or b. */
+typedef void rn_add_fn(float *y, const float *a, const float *b, size_t n, bool relu);
+
+/* dx[i] = (add ? dx[i] : 0) + (y[i] <= 0 ? 0 : dy[i]), y the output of the ReLU; dx may be dy. */
+typedef void rn_relu_grad_fn(float *dx, const float *dy, const float *y, size_t n, bool add);
+
+/* y[r][c] = act(x[r][c] * scale[c] + shift[c] + res[r][c]), a multiply-add and a sum. res may be
+ * NULL; y may be x or res. */
+typedef void rn_affine_fn(float *y, const float *x, const float *res, const float *scale,
+                          const float *shift, size_t rows, size_t C, bool relu);
+
+/* sum[c] = sum over r of x[r][c] - origin[c];  square[c] = sum over r of (x[r][c] - origin[c])^2 by
+ * multiply-adds; rows in order. */
+typedef void rn_bn_sums_fn(float *sum, float *square, const float *x, const float *origin,
+                           size_t rows, size_t C);
+
+/*
+ * With g[r][c] = y && y[r][c] <= 0 ? 0 : dy[r][c]:
+ *   sum[c] = sum over r of g[r][c];  dot[c] = sum over r of g[r][c] * (x[r][c] - mean[c]) by
+ * multiply-adds; rows in order. y is the output behind a fused ReLU, or NULL when there is none.
+ */
+typedef void rn_bn_grad_sums_fn(float *sum, float *dot, const float *dy, const float *y,
+                                const float *x, const float *mean, size_t rows, size_t C);
+
+/*
+ * With g as above:
+ *   dx[r][c] = a[c] * g + (b[c] * (x[r][c] - mean[c]) + k[c])        two multiply-adds
+ *   dres[r][c] = (dres_add ? dres[r][c] : 0) + g                     dres may be NULL
+ * dx may be dy or x; dres may not overlap the others.
+ */
+typedef void rn_bn_grad_fn(float *dx, float *dres, const float *dy, const float *y, const float *x,
+                           const float *mean, const float *a, const float *b, const float *k,
+                           size_t rows, size_t C, bool dres_add);
+
+/*
+ * y[c] = max over t of x[t][c], arg[c] = the first t that has it; a NaN wins and the last NaN stays
+ * (as PyTorch).
+ *   x    in   [T] pointers to [C] floats, T from 1 to 255
+ *   arg  out  [C], or NULL
+ */
+typedef void rn_maxpool_fn(float *y, uint8_t *arg, const float *const *x, size_t T, size_t C);
+
+/* dx[arg[c]][c] += dy[c];  dx in/out [T] pointers to [C] floats. */
+typedef void rn_maxpool_grad_fn(float *const *dx, const uint8_t *arg, const float *dy, size_t C);
+
+/* sum[c] = sum over r of x[r * ld + c], rows in order. */
+typedef void rn_colsum_fn(float *sum, const float *x, size_t ld, size_t rows, size_t C);
+
+/*
+ * Stochastic gradient descent as PyTorch defines it, a multiply-add a line:
+ *   g = dw + decay * w;  v = momentum * v + g;  d = nesterov ? g + momentum * v : v;  w -= lr * d
+ * v NULL: d = g. w, v in/out [n].
+ */
+typedef void rn_sgd_fn(float *w, float *v, const float *dw, size_t n, float lr, float momentum,
+                       bool nesterov, float decay);
+
+/* Independent fused multiply-adds from registers: returns how many floating-point operations
+ * `rounds` rounds were. */
+typedef double rn_peak_fn(size_t rounds);
+
+struct rn_kernels {
+    const char *isa;
+    size_t igemm_mr, igemm_nr;
+    rn_igemm_fn *igemm;
+    size_t outer_mr, outer_nr;
+    rn_outer_fn *outer;
+    rn_relu_fn *relu;
+    rn_add_fn *add;
+    rn_relu_grad_fn *relu_grad;
+    rn_affine_fn *affine;
+    rn_bn_sums_fn *bn_sums;
+    rn_bn_grad_sums_fn *bn_grad_sums;
+    rn_bn_grad_fn *bn_grad;
+    rn_maxpool_fn *maxpool;
+    rn_maxpool_grad_fn *maxpool_grad;
+    rn_colsum_fn *colsum;
+    rn_sgd_fn *sgd;
+    rn_peak_fn *peak;
+};
+
+enum { RN_MR_MAX = 16, RN_NR_MAX = 64 }; /* no table has larger tiles */
+
+/* One step of the ladder: does this machine have it, and what it overrides. */
+struct rn_isa {
+    const char *name;
+    bool (*has)(void);
+    void (*use)(struct rn_kernels *k);
+};
+
+/* Those of the architecture, weakest first, ended by a NULL name: kernels/<arch>/arch.c. */
+extern const struct rn_isa rn_isas[];
+
+void rn_kernels_ref(struct rn_kernels *k); /* the plain C reference in every slot; isa "ref" */
+
+/*
+ * Fills the table: reference first, then every step of the ladder up to `isa` (NULL: the best here;
+ * "ref": no step). Returns 0, or RN_EUSAGE when the machine has no such step; the sentence lists
+ * those it has.
+ */
+int rn_kernels_init(struct rn_kernels *k, const char *isa);
+
+/*
+ * The table in force: rn_isa_select()'s, else RN_ISA's, else the best here. A table never changes,
+ * so what is made keeps its own when another one is selected later.
+ */
+const struct rn_kernels *rn_kernels_get(void);
+
+#endif

@@ -1,0 +1,24 @@
+/* Reference of one tile of a convolution by indirection. */
+#include "kernels/ref/ref.h"
+
+#include <math.h>
+
+void rn_igemm_ref(float *y, const float *res, const size_t *row, const float *const *x,
+                  const float *w, const float *bias, size_t M, size_t K, size_t T, size_t C,
+                  bool relu)
+{
+    for (size_t m = 0; m < M; m++) {
+        for (size_t k = 0; k < K; k++) {
+            float sum = bias ? bias[k] : 0;
+            for (size_t t = 0; t < T; t++) {
+                for (size_t c = 0; c < C; c++) {
+                    sum = fmaf(x[t * M + m][c], w[(t * C + c) * REF_IGEMM_NR + k], sum);
+                }
+            }
+            if (res) {
+                sum += res[row[m] + k];
+            }
+            y[row[m] + k] = relu ? ref_relu(sum) : sum;
+        }
+    }
+}

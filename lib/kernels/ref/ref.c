@@ -1,0 +1,27 @@
+/* The table of the reference kernels, which every ladder of instruction sets starts from. */
+#include "kernels/ref/ref.h"
+
+void rn_kernels_ref(struct rn_kernels *k)
+{
+    *k = (struct rn_kernels){
+        .isa = "ref",
+        .igemm_mr = REF_IGEMM_MR,
+        .igemm_nr = REF_IGEMM_NR,
+        .igemm = rn_igemm_ref,
+        .outer_mr = REF_OUTER_MR,
+        .outer_nr = REF_OUTER_NR,
+        .outer = rn_outer_ref,
+        .relu = rn_relu_ref,
+        .add = rn_add_ref,
+        .relu_grad = rn_relu_grad_ref,
+        .affine = rn_affine_ref,
+        .bn_sums = rn_bn_sums_ref,
+        .bn_grad_sums = rn_bn_grad_sums_ref,
+        .bn_grad = rn_bn_grad_ref,
+        .maxpool = rn_maxpool_ref,
+        .maxpool_grad = rn_maxpool_grad_ref,
+        .colsum = rn_colsum_ref,
+        .sgd = rn_sgd_ref,
+        .peak = rn_peak_ref,
+    };
+}

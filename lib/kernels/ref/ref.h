@@ -1,0 +1,39 @@
+/*
+ * The plain C reference of every kernel: the definition of right, written to be read.
+ */
+#ifndef RN_KERNELS_REF_H
+#define RN_KERNELS_REF_H
+
+#include "kernels/kernels.h"
+
+/* Small and unlike the other steps' on purpose: the tests cut the same work at other places. */
+enum { REF_IGEMM_MR = 4, REF_IGEMM_NR = 8, REF_OUTER_MR = 4, REF_OUTER_NR = 8 };
+
+rn_igemm_fn rn_igemm_ref;
+rn_outer_fn rn_outer_ref;
+rn_relu_fn rn_relu_ref;
+rn_add_fn rn_add_ref;
+rn_relu_grad_fn rn_relu_grad_ref;
+rn_affine_fn rn_affine_ref;
+rn_bn_sums_fn rn_bn_sums_ref;
+rn_bn_grad_sums_fn rn_bn_grad_sums_ref;
+rn_bn_grad_fn rn_bn_grad_ref;
+rn_maxpool_fn rn_maxpool_ref;
+rn_maxpool_grad_fn rn_maxpool_grad_ref;
+rn_colsum_fn rn_colsum_ref;
+rn_sgd_fn rn_sgd_ref;
+rn_peak_fn rn_peak_ref;
+
+/* max(v, 0), except that NaN stays NaN. */
+static inline float ref_relu(float v)
+{
+    return v <= 0 ? 0 : v;
+}
+
+/* The gradient dy that passes a ReLU whose output was y. */
+static inline float ref_relu_grad(float dy, float y)
+{
+    return y <= 0 ? 0 : dy;
+}
+
+#endif

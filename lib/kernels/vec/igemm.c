@@ -1,0 +1,117 @@
+/*
+ * One tile of a convolution by indirection: M x V accumulators stay in registers while taps and
+ * channels go by; each step broadcasts M inputs over V vectors of weights.
+ */
+#include "kernels/vec/vec.h"
+
+/* The arguments of the kernel. */
+struct tile {
+    float *y;
+    const float *res;
+    const size_t *row;
+    const float *const *x;
+    const float *w, *bias;
+    size_t M, K, T, C;
+    bool relu;
+};
+
+TEMPLATE void multiply(vf acc[][NV], const float *const *x, const float *w, size_t C,
+                       const size_t M, const size_t V)
+{
+    const float *in[ROWS_MAX];
+    UNROLL for (size_t m = 0; m < M; m++)
+    {
+        in[m] = x[m];
+    }
+    for (size_t c = 0; c < C; c++, w += NR) {
+        vf wide[NV];
+        UNROLL for (size_t v = 0; v < V; v++)
+        {
+            wide[v] = vload(w + v * VL);
+        }
+        UNROLL for (size_t m = 0; m < M; m++)
+        {
+            vf one = vsplat(in[m][c]);
+            UNROLL for (size_t v = 0; v < V; v++)
+            {
+                acc[m][v] = vfma(one, wide[v], acc[m][v]);
+            }
+        }
+    }
+}
+
+/* Residual, ReLU and store of a vector's n lanes. */
+TEMPLATE void finish(const struct tile *p, size_t at, vf v, size_t n)
+{
+    if (p->res) {
+        v += vload_n(p->res + at, n);
+    }
+    if (p->relu) {
+        v = vrelu(v);
+    }
+    vstore_n(p->y + at, v, n);
+}
+
+TEMPLATE void compute(const struct tile *p, const size_t M, const size_t V)
+{
+    vf acc[ROWS_MAX][NV];
+    UNROLL for (size_t m = 0; m < M; m++)
+    {
+        UNROLL for (size_t v = 0; v < V; v++)
+        {
+            acc[m][v] = p->bias ? vload(p->bias + v * VL) : (vf){ 0 };
+        }
+    }
+    for (size_t t = 0; t < p->T; t++) {
+        multiply(acc, p->x + t * M, p->w + t * p->C * NR, p->C, M, V);
+    }
+    const size_t last = p->K - (V - 1) * VL;
+    UNROLL for (size_t m = 0; m < M; m++)
+    {
+        UNROLL for (size_t v = 0; v < V; v++)
+        {
+            finish(p, p->row[m] + v * VL, acc[m][v], v + 1 < V ? VL : last);
+        }
+    }
+}
+
+/* A function per shape, so that each has the registers to itself. */
+#define SHAPES(M)                                                                                  \
+    static inline void narrow_##M(const struct tile *p)                                            \
+    {                                                                                              \
+        if (M <= MR) {                                                                             \
+            compute(p, M, 1);                                                                      \
+        }                                                                                          \
+    }                                                                                              \
+    static inline void wide_##M(const struct tile *p)                                              \
+    {                                                                                              \
+        if (M <= MR) {                                                                             \
+            compute(p, M, 2);                                                                      \
+        }                                                                                          \
+    }
+SHAPES(1)
+SHAPES(2)
+SHAPES(3)
+SHAPES(4)
+SHAPES(5)
+SHAPES(6)
+SHAPES(7)
+SHAPES(8)
+SHAPES(9)
+SHAPES(10)
+SHAPES(11)
+SHAPES(12)
+
+void RN_ISA(rn_igemm)(float *y, const float *res, const size_t *row, const float *const *x,
+                      const float *w, const float *bias, size_t M, size_t K, size_t T, size_t C,
+                      bool relu)
+{
+    static void (*const shape[NV][ROWS_MAX])(const struct tile *) = {
+        { narrow_1, narrow_2, narrow_3, narrow_4, narrow_5, narrow_6, narrow_7, narrow_8, narrow_9,
+          narrow_10, narrow_11, narrow_12 },
+        { wide_1, wide_2, wide_3, wide_4, wide_5, wide_6, wide_7, wide_8, wide_9, wide_10, wide_11,
+          wide_12 },
+    };
+    const struct tile p = { y, res, row, x, w, bias, M, K, T, C, relu };
+    shape[K > VL][M - 1](&p);
+}

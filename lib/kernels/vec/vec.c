@@ -1,0 +1,25 @@
+/* What this folder gives to the table; a kernel that is not named keeps the slot below it. */
+#include "kernels/vec/vec.h"
+
+void RN_ISA(rn_vec)(struct rn_kernels *k);
+
+void RN_ISA(rn_vec)(struct rn_kernels *k)
+{
+    k->igemm_mr = MR;
+    k->igemm_nr = NR;
+    k->igemm = RN_ISA(rn_igemm);
+    k->outer_mr = MR;
+    k->outer_nr = NR;
+    k->outer = RN_ISA(rn_outer);
+    k->relu = RN_ISA(rn_relu);
+    k->add = RN_ISA(rn_add);
+    k->relu_grad = RN_ISA(rn_relu_grad);
+    k->affine = RN_ISA(rn_affine);
+    k->bn_sums = RN_ISA(rn_bn_sums);
+    k->bn_grad_sums = RN_ISA(rn_bn_grad_sums);
+    k->bn_grad = RN_ISA(rn_bn_grad);
+    k->maxpool = RN_ISA(rn_maxpool);
+    k->colsum = RN_ISA(rn_colsum);
+    k->sgd = RN_ISA(rn_sgd);
+    k->peak = RN_ISA(rn_peak);
+}

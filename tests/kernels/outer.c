@@ -1,0 +1,124 @@
+/* The tile of outer products: every I, sums begun and gone on with. */
+#include "check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct shape {
+    size_t M, I, J;
+    bool first;
+};
+
+enum { GAP = 3, M_MAX = 33 };
+
+/* Offsets out of order; the last pixel lies against a guard page. */
+static size_t offset(const struct shape *s, size_t m)
+{
+    return (s->M - 1 - m) * (s->I + GAP);
+}
+
+static void run_tile(const struct rn_kernels *k, void *const *a, const struct shape *s, size_t i0,
+                     size_t j0)
+{
+    size_t nr = k->outer_nr, J = s->J - j0 < nr ? s->J - j0 : nr;
+    size_t I = s->I - i0 < k->outer_mr ? s->I - i0 : k->outer_mr;
+    float *tile = take(I * nr * sizeof *tile), *dy = take(s->M * nr * sizeof *dy), *acc = a[0];
+    int32_t off[M_MAX];
+    memset(dy, 0, s->M * nr * sizeof *dy);
+    for (size_t m = 0; m < s->M; m++) {
+        off[m] = (int32_t)(offset(s, m) + i0);
+        memcpy(dy + m * nr, (float *)a[2] + m * s->J + j0, J * sizeof *dy);
+    }
+    memset(tile, 0, I * nr * sizeof *tile);
+    for (size_t i = 0; i < I; i++) {
+        memcpy(tile + i * nr, acc + (i0 + i) * s->J + j0, J * sizeof *tile);
+    }
+    k->outer(tile, a[1], off, dy, s->M, I, s->first);
+    for (size_t i = 0; i < I; i++) {
+        memcpy(acc + (i0 + i) * s->J + j0, tile + i * nr, J * sizeof *tile);
+    }
+}
+
+static void run(const struct rn_kernels *k, void *const *a, const void *arg)
+{
+    const struct shape *s = arg;
+    for (size_t i0 = 0; i0 < s->I; i0 += k->outer_mr) {
+        for (size_t j0 = 0; j0 < s->J; j0 += k->outer_nr) {
+            run_tile(k, a, s, i0, j0);
+        }
+    }
+}
+
+static bool check_shape(const struct rn_kernels *k, const struct rn_kernels *right,
+                        const struct shape *s)
+{
+    struct job j = { run,
+                     s,
+                     { { s->I * s->J, s->first ? CANARIES : VALUES, 0 },
+                       { s->M ? (s->M - 1) * (s->I + GAP) + s->I : 0, VALUES, 0 },
+                       { s->M * s->J, VALUES, 0 } },
+                     s->M + 4,
+                     "" };
+    snprintf(j.what, sizeof j.what, "outer M %zu I %zu first %d", s->M, s->I, s->first);
+    struct rn_kernels single = *k; /* cutting must not change a bit */
+    single.outer_mr = s->I > 3 ? 3 : 1;
+    return agree(k, right, &j) && agree(k, &single, &j);
+}
+
+static bool check(const struct rn_kernels *k, const struct rn_kernels *right)
+{
+    static const size_t rows[] = { 0, 1, 2, 5, M_MAX };
+    for (size_t I = 1; I <= k->outer_mr; I++) {
+        for (int i = 0; i < 10; i++) {
+            const struct shape s = { rows[i / 2], I, k->outer_nr, i % 2 };
+            if (!check_shape(k, right, &s)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* ---- bench: pixels packed one after the other, as the weight gradient has them ---- */
+
+struct bench {
+    const struct rn_kernels *k;
+    float *acc, *x, *dy;
+    int32_t *off;
+    size_t M;
+};
+
+static void call(void *arg)
+{
+    struct bench *b = arg;
+    b->k->outer(b->acc, b->x, b->off, b->dy, b->M, b->k->outer_mr, false);
+}
+
+static void bench_pixels(const struct rn_kernels *k, size_t M)
+{
+    size_t mr = k->outer_mr, nr = k->outer_nr;
+    float *dy = aligned_alloc(64, (M * nr + mr * nr + M * mr) * sizeof *dy);
+    int32_t *off = malloc(M * sizeof *off);
+    if (!dy || !off) {
+        abort();
+    }
+    memset(dy, 0, (M * nr + mr * nr + M * mr) * sizeof *dy);
+    for (size_t m = 0; m < M; m++) {
+        off[m] = (int32_t)(m * mr);
+    }
+    struct bench b = { k, dy + M * nr, dy + M * nr + mr * nr, dy, off, M };
+    char what[32];
+    snprintf(what, sizeof what, "M=%zu %zux%zu", M, mr, nr);
+    report(k, what, fastest(call, &b), 2.0 * (double)(M * mr * nr), true);
+    free(dy);
+    free(off);
+}
+
+static void bench(const struct rn_kernels *k)
+{
+    bench_pixels(k, 512);
+    bench_pixels(k, 1024);
+}
+
+const struct test outer_test = { "outer", check, bench, offsetof(struct rn_kernels, outer), true };
