@@ -1,0 +1,232 @@
+/*
+ * Batch norm (Ioffe and Szegedy 2015): y = relu(gamma * (x - mean) / sqrt(var + eps) + beta +
+ * residual), by channel. Training takes mean and biased variance from the batch and moves the
+ * running statistics (unbiased variance) by `momentum`, as PyTorch does; inference runs a scale and
+ * a shift (call.packed, [2][C]) folded from the running ones. Sums run over fixed chunks of 64 rows
+ * and are joined in their order, in double: the same bits for any team.
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "graph/graph.h"
+#include "kernels/kernels.h"
+#include "ops/team.h"
+
+enum { CHUNK = 64 }; /* rows (pixels) */
+
+enum { GAMMA, BETA, MEAN, VAR, TRACKED }; /* parameters */
+
+/* What forward saves for backward. */
+struct saved {
+    float *mean, *invstd; /* [C] */
+};
+
+/* Shared by the team during one run. */
+struct space {
+    float *a, *b, *k;    /* [C]: coefficients of the second pass */
+    float *sum, *square; /* [chunks][C] */
+};
+
+static size_t rows_of(const struct rn_node *n, int N)
+{
+    return (size_t)N * (size_t)n->y.H * (size_t)n->y.W;
+}
+
+static size_t chunks_of(const struct rn_node *n, int N)
+{
+    return (rows_of(n, N) + CHUNK - 1) / CHUNK;
+}
+
+static size_t saved_bytes(const struct rn_node *n, int N)
+{
+    (void)N;
+    return 2 * rn_align((size_t)n->y.C * sizeof(float));
+}
+
+static size_t scratch_bytes(const struct rn_node *n, int N)
+{
+    size_t C = (size_t)n->y.C * sizeof(float);
+    return 3 * rn_align(C) + 2 * rn_align(chunks_of(n, N) * C);
+}
+
+static struct saved saved_at(const struct rn_call *c)
+{
+    float *mean = c->saved;
+    return (struct saved){ mean,
+                           mean + rn_align((size_t)c->node->y.C * sizeof(float)) / sizeof(float) };
+}
+
+static struct space space_at(const struct rn_call *c)
+{
+    size_t C = (size_t)c->node->y.C * sizeof(float), line = rn_align(C) / sizeof(float);
+    float *a = c->scratch, *sum = a + 3 * line;
+    size_t part = rn_align(chunks_of(c->node, c->N) * C) / sizeof(float);
+    return (struct space){ a, a + line, a + 2 * line, sum, sum + part };
+}
+
+static size_t chunk_rows(size_t rows, size_t chunk)
+{
+    return rows - chunk * CHUNK < CHUNK ? rows - chunk * CHUNK : CHUNK;
+}
+
+/* The sum of v[chunk][c] over the chunks, in their order. */
+static double join(const float *v, size_t chunks, size_t C, size_t c)
+{
+    double sum = 0;
+    for (size_t i = 0; i < chunks; i++)
+        sum += v[i * C + c];
+    return sum;
+}
+
+/* ---- forward ---- */
+
+static void batch_sums(const struct rn_call *c, const struct space *s, int thread, int threads)
+{
+    size_t C = (size_t)c->node->y.C, rows = rows_of(c->node, c->N);
+    struct rn_range r = rn_share(chunks_of(c->node, c->N), thread, threads);
+
+    for (size_t i = r.first; i < r.last; i++)
+        c->k->bn_sums(s->sum + i * C, s->square + i * C, c->x + i * CHUNK * C, c->x,
+                      chunk_rows(rows, i), C);
+}
+
+/* Sums (about the first row of x) -> statistics, coefficients of y = a x + b, running statistics.
+ */
+static void batch_statistics(const struct rn_call *c, const struct space *s, int thread,
+                             int threads)
+{
+    size_t C = (size_t)c->node->y.C, chunks = chunks_of(c->node, c->N);
+    double rows = (double)rows_of(c->node, c->N), m = c->node->as.bn.momentum;
+    struct rn_range r = rn_share(C, thread, threads);
+    struct saved save = saved_at(c);
+    float *running_mean = c->param[MEAN], *running_var = c->param[VAR];
+    const float *gamma = c->param[GAMMA], *beta = c->param[BETA];
+
+    for (size_t i = r.first; i < r.last; i++) {
+        double sum = join(s->sum, chunks, C, i), square = join(s->square, chunks, C, i);
+        double mean = c->x[i] + sum / rows, var = (square - sum * sum / rows) / rows;
+        if (var < 0)
+            var = 0;
+        double invstd = 1 / sqrt(var + c->node->as.bn.eps);
+        double unbiased = rows > 1 ? var * rows / (rows - 1) : var;
+        save.mean[i] = (float)mean;
+        save.invstd[i] = (float)invstd;
+        s->a[i] = (float)(gamma[i] * invstd);
+        s->b[i] = (float)(beta[i] - mean * gamma[i] * invstd);
+        running_mean[i] = (float)((1 - m) * running_mean[i] + m * mean);
+        running_var[i] = (float)((1 - m) * running_var[i] + m * unbiased);
+    }
+    if (thread == 0)
+        ++*(int64_t *)c->param[TRACKED];
+}
+
+static void forward(const struct rn_call *c, int thread, int threads)
+{
+    size_t C = (size_t)c->node->y.C;
+    const float *a = c->packed, *b = NULL;
+
+    if (!c->training) {
+        b = a + C;
+    } else {
+        struct space s = space_at(c);
+        batch_sums(c, &s, thread, threads);
+        rn_barrier();
+        batch_statistics(c, &s, thread, threads);
+        rn_barrier();
+        a = s.a;
+        b = s.b;
+    }
+    struct rn_range r = rn_share(rows_of(c->node, c->N), thread, threads);
+    size_t at = r.first * C;
+    c->k->affine(c->y + at, c->x + at, c->residual ? c->residual + at : NULL, a, b,
+                 r.last - r.first, C, c->relu);
+}
+
+/* ---- backward ---- */
+
+static void gradient_sums(const struct rn_call *c, const struct space *s, int thread, int threads)
+{
+    size_t C = (size_t)c->node->y.C, rows = rows_of(c->node, c->N);
+    struct rn_range r = rn_share(chunks_of(c->node, c->N), thread, threads);
+    const float *y = c->relu ? c->y : NULL;
+
+    for (size_t i = r.first; i < r.last; i++) {
+        size_t at = i * CHUNK * C;
+        c->k->bn_grad_sums(s->sum + i * C, s->square + i * C, c->dy + at, y ? y + at : NULL,
+                           c->x + at, saved_at(c).mean, chunk_rows(rows, i), C);
+    }
+}
+
+/*
+ * With g the masked gradient, xhat = (x - mean) * invstd and means over the batch:
+ *   dgamma = sum(g xhat), dbeta = sum(g), dx = gamma invstd (g - mean(g) - xhat mean(g xhat)).
+ */
+static void gradient_coefficients(const struct rn_call *c, const struct space *s, int thread,
+                                  int threads)
+{
+    size_t C = (size_t)c->node->y.C, chunks = chunks_of(c->node, c->N);
+    double rows = (double)rows_of(c->node, c->N);
+    struct rn_range r = rn_share(C, thread, threads);
+    struct saved save = saved_at(c);
+    const float *gamma = c->param[GAMMA];
+
+    for (size_t i = r.first; i < r.last; i++) {
+        double sum = join(s->sum, chunks, C, i), dot = join(s->square, chunks, C, i);
+        double invstd = save.invstd[i], a = gamma[i] * invstd;
+        c->dparam[GAMMA][i] = (float)(dot * invstd);
+        c->dparam[BETA][i] = (float)sum;
+        s->a[i] = (float)a;
+        s->b[i] = (float)(-a * invstd * invstd * dot / rows);
+        s->k[i] = (float)(-a * sum / rows);
+    }
+}
+
+static void backward(const struct rn_call *c, int thread, int threads)
+{
+    size_t C = (size_t)c->node->y.C;
+    struct space s = space_at(c);
+
+    gradient_sums(c, &s, thread, threads);
+    rn_barrier();
+    gradient_coefficients(c, &s, thread, threads);
+    rn_barrier();
+    struct rn_range r = rn_share(rows_of(c->node, c->N), thread, threads);
+    size_t at = r.first * C, rows = r.last - r.first;
+    bool in_place = !c->dx || c->dx_add; /* dy is read for the last time */
+    float *dx = (in_place ? c->dy : c->dx) + at;
+    c->k->bn_grad(dx, c->dres ? c->dres + at : NULL, c->dy + at, c->relu ? c->y + at : NULL,
+                  c->x + at, saved_at(c).mean, s.a, s.b, s.k, rows, C, c->dres_add);
+    if (c->dx && c->dx_add)
+        c->k->add(c->dx + at, c->dx + at, dx, rows * C, false);
+}
+
+/* ---- the op ---- */
+
+static int shape(struct rn_node *n, const struct rn_shape *in)
+{
+    n->y = in[0];
+    return 0;
+}
+
+static void params(struct rn_graph *g, const struct rn_node *n)
+{
+    int C = n->y.C;
+
+    rn_graph_param(g, n->name, "weight", RN_F32, true, 1, &C);
+    rn_graph_param(g, n->name, "bias", RN_F32, true, 1, &C);
+    rn_graph_param(g, n->name, "running_mean", RN_F32, false, 1, &C);
+    rn_graph_param(g, n->name, "running_var", RN_F32, false, 1, &C);
+    rn_graph_param(g, n->name, "num_batches_tracked", RN_I64, false, 0, NULL);
+}
+
+const struct rn_op rn_op_bn = {
+    .name = "batch norm",
+    .epilogue = true,
+    .shape = shape,
+    .params = params,
+    .saved = saved_bytes,
+    .scratch = scratch_bytes,
+    .forward = forward,
+    .backward = backward,
+};

@@ -1,0 +1,75 @@
+/*
+ * struct rn_conv: the plan of one convolution, shared by inference and training. For each of the
+ * three passes it names the algorithm, chosen by the layer's shape alone (never by batch or
+ * threads, so that the bits stay the same), and knows how weights are packed for the kernels and
+ * how much scratch the pass needs.
+ */
+#ifndef RN_OPS_CONV_H
+#define RN_OPS_CONV_H
+
+#include "graph/graph.h"
+#include "kernels/kernels.h"
+
+enum { RN_PASSES = 3 };     /* enum rn_pass */
+enum { RN_TAPS_MAX = 121 }; /* R * S: up to 11x11 */
+
+struct rn_conv_shape {
+    int H, W, C; /* input */
+    int P, Q, K; /* output */
+    int G;       /* groups */
+    struct rn_window win;
+};
+
+struct rn_conv;
+
+/* One run of one pass over a batch; which fields are used depends on the pass. */
+struct rn_conv_run {
+    int N;
+    const float *x;        /* [N][H][W][C]       forward, backward-weights */
+    const void *packed;    /*                    forward, backward-data */
+    const float *residual; /* [N][P][Q][K]       forward: added before the activation; NULL */
+    bool relu;             /*                    forward */
+    float *y;              /* [N][P][Q][K]       forward */
+    const float *dy;       /* [N][P][Q][K]       backward */
+    float *dx;             /* [N][H][W][C]       backward-data */
+    bool add;              /*                    backward-data: dx += */
+    float *dw;             /* [K][C/G][R][S]     backward-weights */
+    float *dbias;          /* [K] or NULL        backward-weights */
+    void *scratch;         /* rn_conv_scratch() bytes, shared by the team */
+};
+
+/* One way to compute a pass. run() is called by the whole team; it may use the team's barrier. */
+struct rn_conv_algo {
+    const char *name;
+    bool (*fits)(const struct rn_conv *c, enum rn_pass pass);
+    size_t (*packed)(const struct rn_conv *c,
+                     enum rn_pass pass); /* bytes of the packed weights; 0 for backward-weights */
+    void (*pack)(const struct rn_conv *c, enum rn_pass pass, const float *w, const float *bias,
+                 void *packed, int thread, int threads);
+    size_t (*scratch)(const struct rn_conv *c, enum rn_pass pass, int N, int threads);
+    void (*run)(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r, int thread,
+                int threads);
+};
+
+extern const struct rn_conv_algo rn_conv_igemm; /* forward, backward-data: fits everything */
+extern const struct rn_conv_algo rn_conv_outer; /* backward-weights: fits everything */
+
+struct rn_conv {
+    struct rn_conv_shape s;
+    const struct rn_kernels *k;
+    const struct rn_conv_algo *algo[RN_PASSES];
+};
+
+/* Plans node n (a convolution or linear layer) for the kernels of k. */
+void rn_conv_plan(struct rn_conv *c, const struct rn_node *n, const struct rn_kernels *k);
+
+/* The same three, for the algorithm that the plan has chosen. w is [K][C/G][R][S]; bias [K] or
+ * NULL. */
+size_t rn_conv_packed(const struct rn_conv *c, enum rn_pass pass);
+size_t rn_conv_scratch(const struct rn_conv *c, enum rn_pass pass, int N, int threads);
+void rn_conv_pack(const struct rn_conv *c, enum rn_pass pass, const float *w, const float *bias,
+                  void *packed, int thread, int threads);
+void rn_conv_run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r,
+                 int thread, int threads);
+
+#endif

@@ -1,0 +1,351 @@
+/*
+ * Convolution as an indirect GEMM: no im2col, row pointers say which pixels a tap reads, taps in
+ * the padding point to zeros (Dukhan 2019). Forward is one view of the input; backward-data is one
+ * view of dy for each output phase of the stride (4 for stride 2), each with the subset of taps
+ * that reach it, so that no zero is multiplied.
+ */
+#include <string.h>
+
+#include "base/mem.h"
+#include "ops/conv.h"
+#include "ops/team.h"
+
+enum {
+    POINTERS = 48 * 1024 / 8,  /* row pointers held for one block of tiles */
+    BLOCK_FLOATS = 128 * 1024, /* source floats that a block of tiles reads: half of a common L2 */
+};
+
+/* How output pixels read a source map: output (p, q) of the view reads source row p * step_h +
+ * dh[t] at tap t. */
+struct view {
+    int H, W, ld; /* source map, floats between its pixels */
+    int C, K;     /* channels of one group: read, given */
+    int P, Q;     /* output pixels of the view */
+    int step_h, step_w;
+    int out_H, out_W, out_ld;   /* output map, floats between its pixels */
+    int out_h, out_w;           /* first output pixel, */
+    int out_step_h, out_step_w; /* and the steps between them */
+    int T;
+    int dh[RN_TAPS_MAX], dw[RN_TAPS_MAX];
+    int tap[RN_TAPS_MAX]; /* r * S + s */
+};
+
+static size_t divide_up(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int views(const struct rn_conv *c, enum rn_pass pass)
+{
+    return pass == RN_FORWARD ? 1 : c->s.win.stride_h * c->s.win.stride_w;
+}
+
+static void forward_view(const struct rn_conv_shape *s, struct view *v)
+{
+    const struct rn_window *w = &s->win;
+    *v = (struct view){ .H = s->H,
+                        .W = s->W,
+                        .ld = s->C,
+                        .C = s->C / s->G,
+                        .K = s->K / s->G,
+                        .P = s->P,
+                        .Q = s->Q,
+                        .step_h = w->stride_h,
+                        .step_w = w->stride_w,
+                        .out_H = s->P,
+                        .out_W = s->Q,
+                        .out_ld = s->K,
+                        .out_step_h = 1,
+                        .out_step_w = 1 };
+    for (int r = 0; r < w->R; r++)
+        for (int q = 0; q < w->S; q++, v->T++) {
+            v->dh[v->T] = r - w->top;
+            v->dw[v->T] = q - w->left;
+            v->tap[v->T] = v->T;
+        }
+}
+
+/* The dx pixels with h % stride == phase_h and w % stride == phase_w, and the taps that reach them.
+ */
+static void phase_view(const struct rn_conv_shape *s, int phase, struct view *v)
+{
+    const struct rn_window *w = &s->win;
+    int ph = phase / w->stride_w, pw = phase % w->stride_w;
+    *v = (struct view){ .H = s->P,
+                        .W = s->Q,
+                        .ld = s->K,
+                        .C = s->K / s->G,
+                        .K = s->C / s->G,
+                        .P = (s->H - ph + w->stride_h - 1) / w->stride_h,
+                        .Q = (s->W - pw + w->stride_w - 1) / w->stride_w,
+                        .step_h = 1,
+                        .step_w = 1,
+                        .out_H = s->H,
+                        .out_W = s->W,
+                        .out_ld = s->C,
+                        .out_h = ph,
+                        .out_w = pw,
+                        .out_step_h = w->stride_h,
+                        .out_step_w = w->stride_w };
+    for (int r = 0; r < w->R; r++)
+        for (int q = 0; q < w->S; q++) {
+            int h = ph + w->top - r, x = pw + w->left - q;
+            if (h % w->stride_h || x % w->stride_w)
+                continue;
+            v->dh[v->T] = h / w->stride_h;
+            v->dw[v->T] = x / w->stride_w;
+            v->tap[v->T++] = r * w->S + q;
+        }
+}
+
+static void make_view(const struct rn_conv *c, enum rn_pass pass, int i, struct view *v)
+{
+    if (pass == RN_FORWARD)
+        forward_view(&c->s, v);
+    else
+        phase_view(&c->s, i, v);
+}
+
+/* ---- packed weights: for each view, group and panel [T][C][nr] floats; in front, for forward, the
+ * bias [G][panels][nr] ---- */
+
+static size_t bias_floats(const struct rn_conv *c, enum rn_pass pass)
+{
+    size_t nr = c->k->igemm_nr, G = (size_t)c->s.G;
+    return pass == RN_FORWARD ? G * divide_up((size_t)c->s.K / G, nr) * nr : 0;
+}
+
+static size_t view_floats(const struct rn_conv *c, const struct view *v)
+{
+    size_t nr = c->k->igemm_nr;
+    return (size_t)c->s.G * divide_up((size_t)v->K, nr) * nr * (size_t)v->T * (size_t)v->C;
+}
+
+static size_t packed(const struct rn_conv *c, enum rn_pass pass)
+{
+    size_t floats = bias_floats(c, pass);
+    for (int i = 0; i < views(c, pass); i++) {
+        struct view v;
+        make_view(c, pass, i, &v);
+        floats += view_floats(c, &v);
+    }
+    return floats * sizeof(float);
+}
+
+/* One panel: columns k0 .. k0 + nr of group g, zeros past the last. */
+static void pack_panel(const struct rn_conv *c, enum rn_pass pass, const struct view *v, int g,
+                       int k0, const float *w, float *out)
+{
+    int nr = (int)c->k->igemm_nr, RS = c->s.win.R * c->s.win.S;
+    int Cg = c->s.C / c->s.G, Kg = c->s.K / c->s.G;
+    /* w is [K][Cg][RS]: how far apart are the view's input and output channels in it? */
+    size_t step_c = pass == RN_FORWARD ? (size_t)RS : (size_t)(Cg * RS);
+    size_t step_k = pass == RN_FORWARD ? (size_t)(Cg * RS) : (size_t)RS;
+    const float *from = w + (size_t)g * (size_t)Kg * (size_t)(Cg * RS) + (size_t)k0 * step_k;
+    int columns = v->K - k0 < nr ? v->K - k0 : nr;
+
+    if (columns < nr)
+        memset(out, 0, (size_t)(v->T * v->C * nr) * sizeof *out);
+    for (int i = 0; i < v->C; i++) /* in the order that w lies in memory */
+        for (int k = 0; k < columns; k++) {
+            const float *filter = from + (size_t)i * step_c + (size_t)k * step_k;
+            for (int t = 0; t < v->T; t++)
+                out[((size_t)t * (size_t)v->C + (size_t)i) * (size_t)nr + (size_t)k] =
+                    filter[v->tap[t]];
+        }
+}
+
+static void pack_bias(const struct rn_conv *c, const float *bias, float *out)
+{
+    int nr = (int)c->k->igemm_nr, Kg = c->s.K / c->s.G;
+    int panels = (int)divide_up((size_t)Kg, (size_t)nr);
+
+    for (int g = 0; g < c->s.G; g++)
+        for (int k = 0; k < panels * nr; k++)
+            *out++ = bias && k < Kg ? bias[g * Kg + k] : 0;
+}
+
+static void pack(const struct rn_conv *c, enum rn_pass pass, const float *w, const float *bias,
+                 void *to, int thread, int threads)
+{
+    float *out = to;
+    size_t nr = c->k->igemm_nr;
+
+    if (pass == RN_FORWARD && thread == 0)
+        pack_bias(c, bias, out);
+    out += bias_floats(c, pass);
+    for (int i = 0; i < views(c, pass); i++) {
+        struct view v;
+        make_view(c, pass, i, &v);
+        size_t panels = divide_up((size_t)v.K, nr), panel = nr * (size_t)v.T * (size_t)v.C;
+        struct rn_range r = rn_share((size_t)c->s.G * panels, thread, threads);
+        for (size_t j = r.first; j < r.last; j++)
+            pack_panel(c, pass, &v, (int)(j / panels), (int)(j % panels * nr), w, out + j * panel);
+        out += view_floats(c, &v);
+    }
+}
+
+/* ---- running a view ---- */
+
+/* One view of one group, for one thread. */
+struct job {
+    const struct rn_conv *c;
+    const struct view *v;
+    const float *x;    /* source, at the group's first channel */
+    const float *w;    /* the group's panels */
+    const float *bias; /* the group's, or NULL */
+    const float *res;  /* laid out like y; NULL */
+    float *y;          /* output, at the group's first channel */
+    bool relu;
+    size_t rows;           /* N * P * Q */
+    const float *zero;     /* [C] */
+    const float **pointer; /* [POINTERS] */
+    size_t *row;           /* [POINTERS] */
+};
+
+/* Tiles have floor or ceil of rows / tiles rows, so that none is a short one. */
+static size_t tile_start(size_t rows, size_t tiles, size_t i)
+{
+    size_t each = rows / tiles, more = rows % tiles;
+    return i * each + (i < more ? i : more);
+}
+
+/* Row offsets and tap pointers of the rows m0 .. m0 + M, pointers as [T][M]. */
+static void point(const struct job *j, size_t m0, size_t M, const float **pointer, size_t *row)
+{
+    const struct view *v = j->v;
+    size_t PQ = (size_t)v->P * (size_t)v->Q, n = m0 / PQ, at = m0 % PQ;
+    int p = (int)(at / (size_t)v->Q), q = (int)(at % (size_t)v->Q);
+
+    for (size_t i = 0; i < M; i++) {
+        const float *image = j->x + n * (size_t)v->H * (size_t)v->W * (size_t)v->ld;
+        size_t oh = (size_t)(v->out_h + p * v->out_step_h);
+        size_t ow = (size_t)(v->out_w + q * v->out_step_w);
+        row[i] = ((n * (size_t)v->out_H + oh) * (size_t)v->out_W + ow) * (size_t)v->out_ld;
+        for (int t = 0; t < v->T; t++) {
+            int h = p * v->step_h + v->dh[t], w = q * v->step_w + v->dw[t];
+            bool inside = (unsigned)h < (unsigned)v->H && (unsigned)w < (unsigned)v->W;
+            pointer[(size_t)t * M + i] =
+                inside ? image + ((size_t)h * (size_t)v->W + (size_t)w) * (size_t)v->ld : j->zero;
+        }
+        if (++q == v->Q) {
+            q = 0;
+            if (++p == v->P) {
+                p = 0;
+                n++;
+            }
+        }
+    }
+}
+
+/* How many tiles are pointed at together: as many as pointers fit and source stays in cache, at
+ * least one. */
+static size_t tiles_per_block(const struct job *j)
+{
+    size_t mr = j->c->k->igemm_mr, T = (size_t)(j->v->T ? j->v->T : 1);
+    size_t by_pointers = POINTERS / (mr * T), by_source = BLOCK_FLOATS / (mr * (size_t)j->v->C);
+    size_t tiles = by_pointers < by_source ? by_pointers : by_source;
+    return tiles ? tiles : 1;
+}
+
+static void run_block(const struct job *j, size_t tiles, size_t first, size_t last, size_t panel0,
+                      size_t panel1)
+{
+    const struct rn_kernels *k = j->c->k;
+    size_t T = (size_t)j->v->T, C = (size_t)j->v->C, K = (size_t)j->v->K, nr = k->igemm_nr;
+    size_t start = tile_start(j->rows, tiles, first);
+
+    for (size_t i = first; i < last; i++) {
+        size_t m = tile_start(j->rows, tiles, i), M = tile_start(j->rows, tiles, i + 1) - m;
+        point(j, m, M, j->pointer + (m - start) * T, j->row + (m - start));
+    }
+    for (size_t p = panel0; p < panel1; p++) {
+        size_t columns = K - p * nr < nr ? K - p * nr : nr;
+        const float *w = j->w + p * nr * T * C, *bias = j->bias ? j->bias + p * nr : NULL;
+        const float *res = j->res ? j->res + p * nr : NULL;
+        for (size_t i = first; i < last; i++) {
+            size_t m = tile_start(j->rows, tiles, i), M = tile_start(j->rows, tiles, i + 1) - m;
+            k->igemm(j->y + p * nr, res, j->row + (m - start), j->pointer + (m - start) * T, w,
+                     bias, M, columns, T, C, j->relu);
+        }
+    }
+}
+
+/* Threads share the panels where weights are the larger part of the traffic, else the rows. */
+static void run_job(const struct job *j, int thread, int threads)
+{
+    size_t nr = j->c->k->igemm_nr, panels = divide_up((size_t)j->v->K, nr);
+    size_t tiles = divide_up(j->rows, j->c->k->igemm_mr), block = tiles_per_block(j);
+    size_t weights = panels * nr * (size_t)j->v->T * (size_t)j->v->C;
+    struct rn_range by_panel = { 0, panels }, by_tile = { 0, tiles };
+
+    if (weights > j->rows * (size_t)j->v->C && panels >= (size_t)threads)
+        by_panel = rn_share(panels, thread, threads);
+    else
+        by_tile = rn_share(tiles, thread, threads);
+    for (size_t i = by_tile.first; i < by_tile.last; i += block)
+        run_block(j, tiles, i, i + block < by_tile.last ? i + block : by_tile.last, by_panel.first,
+                  by_panel.last);
+}
+
+/* Scratch of one thread: a row of zeros, pointers, row offsets. */
+static size_t thread_scratch(const struct rn_conv *c)
+{
+    size_t C = (size_t)(c->s.C > c->s.K ? c->s.C : c->s.K);
+    size_t tile = RN_MR_MAX * RN_TAPS_MAX, pointers = POINTERS > tile ? POINTERS : tile;
+    return rn_align(C * sizeof(float)) + 2 * rn_align(pointers * sizeof(void *));
+}
+
+static size_t scratch(const struct rn_conv *c, enum rn_pass pass, int N, int threads)
+{
+    (void)pass, (void)N;
+    return (size_t)threads * thread_scratch(c);
+}
+
+static void carve(struct job *j, char *base)
+{
+    size_t C = (size_t)(j->c->s.C > j->c->s.K ? j->c->s.C : j->c->s.K);
+    size_t zeros = rn_align(C * sizeof(float));
+    memset(base, 0, zeros);
+    j->zero = (const float *)base;
+    j->pointer = (const float **)(base + zeros);
+    j->row = (size_t *)(base + zeros + (thread_scratch(j->c) - zeros) / 2);
+}
+
+static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r, int thread,
+                int threads)
+{
+    bool fwd = pass == RN_FORWARD;
+    const float *w = (const float *)r->packed + bias_floats(c, pass);
+    struct job j = { .c = c, .relu = fwd && r->relu };
+    carve(&j, (char *)r->scratch + (size_t)thread * thread_scratch(c));
+
+    for (int i = 0; i < views(c, pass); i++) {
+        struct view v;
+        make_view(c, pass, i, &v);
+        size_t group = view_floats(c, &v) / (size_t)c->s.G;
+        j.v = &v;
+        j.rows = (size_t)r->N * (size_t)v.P * (size_t)v.Q;
+        for (int g = 0; g < c->s.G && !(r->add && !v.T && !fwd); g++) {
+            j.x = (fwd ? r->x : r->dy) + g * v.C;
+            j.y = (fwd ? r->y : r->dx) + g * v.K;
+            j.res = fwd ? r->residual ? r->residual + g * v.K : NULL : r->add ? j.y : NULL;
+            j.bias =
+                fwd ? (const float *)r->packed + (size_t)g * (bias_floats(c, pass) / (size_t)c->s.G)
+                    : NULL;
+            j.w = w + (size_t)g * group;
+            run_job(&j, thread, threads);
+        }
+        w += group * (size_t)c->s.G;
+    }
+}
+
+static bool fits(const struct rn_conv *c, enum rn_pass pass)
+{
+    (void)c;
+    return pass != RN_BACKWARD_WEIGHTS;
+}
+
+const struct rn_conv_algo rn_conv_igemm = {
+    .name = "igemm", .fits = fits, .packed = packed, .pack = pack, .scratch = scratch, .run = run
+};

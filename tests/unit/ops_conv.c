@@ -1,0 +1,182 @@
+/* Convolution and linear layer: odd channel counts, groups, strides, asymmetric padding, filters
+ * that miss pixels. */
+#include "opcheck.h"
+
+enum { BIAS = 1, RESIDUAL = 2, RELU = 4 };
+
+struct conv_case {
+    int N, H, W, C, K, G;
+    struct rn_window win; /* R S, strides, top left bottom right */
+    int with;
+};
+
+static const struct conv_case cases[] = {
+    { 3, 5, 7, 17, 33, 1, { 1, 1, 1, 1, 0, 0, 0, 0 }, BIAS },
+    { 2, 7, 6, 40, 5, 1, { 1, 1, 2, 2, 0, 0, 0, 0 }, 0 },
+    { 2, 4, 5, 3, 3, 1, { 1, 1, 2, 2, 1, 1, 1, 1 }, BIAS }, /* outputs that see padding alone */
+    { 3, 6, 5, 1, 1, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS },
+    { 3, 9, 8, 3, 40, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RELU },
+    { 2, 7, 9, 33, 17, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RESIDUAL | RELU },
+    { 2, 5, 5, 40, 40, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, RESIDUAL },
+    { 2, 4, 5, 130, 70, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 },
+    { 5, 6, 11, 17, 40, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 },   /* more pixels than a chunk */
+    { 1, 20, 20, 5, 7, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS }, /* a picture in pieces */
+    { 2, 9, 8, 33, 40, 1, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS },
+    { 2, 8, 10, 5, 33, 1, { 3, 3, 2, 2, 0, 0, 1, 1 }, BIAS },
+    { 2, 7, 6, 17, 5, 1, { 3, 3, 2, 2, 2, 1, 0, 3 }, BIAS | RELU },
+    { 4, 1, 1, 5, 17, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS },
+    { 2, 15, 13, 1, 33, 1, { 7, 7, 2, 2, 3, 3, 3, 3 }, BIAS | RELU },
+    { 2, 14, 12, 3, 17, 1, { 7, 7, 2, 2, 2, 2, 3, 3 }, 0 },
+    { 3, 7, 7, 5, 3, 1, { 7, 7, 1, 1, 0, 0, 0, 0 }, BIAS },
+    { 2, 8, 9, 5, 7, 1, { 2, 2, 3, 3, 0, 1, 0, 0 }, BIAS }, /* pixels that no filter sees */
+    { 2, 4, 11, 3, 17, 1, { 1, 5, 1, 2, 0, 2, 0, 1 }, BIAS },
+    { 2, 13, 3, 17, 3, 1, { 5, 1, 3, 1, 1, 0, 3, 0 }, BIAS },
+    { 2, 6, 7, 5, 40, 5, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS },
+    { 2, 7, 7, 33, 33, 3, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS | RESIDUAL | RELU },
+    { 2, 5, 6, 40, 66, 2, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RELU },
+    { 2, 6, 6, 17, 17, 17, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 },
+    { 3, 5, 4, 20, 12, 4, { 1, 1, 2, 2, 0, 0, 0, 0 }, BIAS },
+};
+
+/* The sum over a filter's taps for output (p, q, k) of one picture; *scale that of the absolute
+ * values. */
+static double conv_at(const struct rn_node *n, const double *x, const double *w, int p, int q,
+                      int k, double *scale)
+{
+    const struct rn_window *win = &n->as.conv.win;
+    int Cg = n->x.C / n->as.conv.G, first = k / (n->as.conv.K / n->as.conv.G) * Cg;
+    double sum = 0;
+
+    for (int r = 0; r < win->R; r++)
+        for (int s = 0; s < win->S; s++) {
+            int h = p * win->stride_h + r - win->top, v = q * win->stride_w + s - win->left;
+            if (h < 0 || h >= n->x.H || v < 0 || v >= n->x.W)
+                continue;
+            for (int c = 0; c < Cg; c++) {
+                double a = x[(h * n->x.W + v) * n->x.C + first + c] *
+                           w[((k * Cg + c) * win->R + r) * win->S + s];
+                sum += a;
+                *scale += fabs(a);
+            }
+        }
+    return sum;
+}
+
+static void conv_ref(const struct optest *t, const struct operands *o, double *y, double *scale)
+{
+    const struct rn_node *n = t->node;
+    size_t picture = rn_shape_count(n->x), i = 0;
+
+    for (int b = 0; b < t->N; b++)
+        for (int p = 0; p < n->y.H; p++)
+            for (int q = 0; q < n->y.W; q++)
+                for (int k = 0; k < n->y.C; k++, i++) {
+                    double bias = o->param[1] ? o->param[1][k] : 0, sum = fabs(bias);
+                    y[i] =
+                        bias + conv_at(n, o->x + (size_t)b * picture, o->param[0], p, q, k, &sum);
+                    if (scale)
+                        scale[i] = sum;
+                }
+}
+
+static void linear_ref(const struct optest *t, const struct operands *o, double *y, double *scale)
+{
+    size_t C = (size_t)t->node->x.C, K = (size_t)t->node->y.C;
+
+    for (size_t i = 0; i < t->ys; i++) {
+        const double *x = o->x + i / K * C, *w = o->param[0] + i % K * C;
+        double sum = o->param[1][i % K], size = fabs(sum);
+        for (size_t c = 0; c < C; c++) {
+            sum += x[c] * w[c];
+            size += fabs(x[c] * w[c]);
+        }
+        y[i] = sum;
+        if (scale)
+            scale[i] = size;
+    }
+}
+
+static void test_conv(const struct conv_case *c)
+{
+    const struct rn_window *w = &c->win;
+    char text[96];
+    struct optest t = { .text = text,
+                        .N = c->N,
+                        .relu = c->with & RELU,
+                        .residual = c->with & RESIDUAL,
+                        .ref = conv_ref };
+    struct rn_node node = { .op = &rn_op_conv, .as.conv = { c->K, c->G, c->with & BIAS, *w } };
+
+    snprintf(text, sizeof text, "%dx%d, stride %dx%d, padding %d %d %d %d, %d to %d in %d groups",
+             w->R, w->S, w->stride_h, w->stride_w, w->top, w->left, w->bottom, w->right, c->C, c->K,
+             c->G);
+    if (optest_init(&t, (struct rn_shape){ c->H, c->W, c->C }, node))
+        optest_run(&t);
+}
+
+static void test_linear(const char *text, int N, int C, int K, bool relu)
+{
+    struct optest t = { .text = text, .N = N, .relu = relu, .ref = linear_ref };
+    struct rn_node node = { .op = &rn_op_linear, .as.linear = { K } };
+    if (optest_init(&t, (struct rn_shape){ 1, 1, C }, node))
+        optest_run(&t);
+}
+
+/* A NaN in one input pixel reaches the gradient of every weight that has multiplied it, and no
+ * other input channel's. */
+static void test_nan_weight(const char *isa)
+{
+    struct rn_kernels k;
+    struct optest t = { .text = "3x3", .N = 2, .ref = conv_ref };
+    struct rn_node node = { .op = &rn_op_conv,
+                            .as.conv = { 7, 1, true, rn_window_square(3, 1, 1) } };
+    bool right = !rn_kernels_init(&k, isa) && optest_init(&t, (struct rn_shape){ 6, 6, 5 }, node);
+
+    t.in.x[((1 * 6 + 3) * 6 + 3) * 5 + 2] = NAN; /* second picture, an inner pixel, channel 2 */
+    struct result r =
+        run_op(&t, &t.in, t.dy, (struct how){ .k = &k, .threads = 1, .backward = true });
+    for (size_t i = 0; i < t.ps[0]; i++)
+        right &= !!isnan(r.dparam[0][i]) == (i / 9 % 5 == 2);
+    for (size_t i = 0; i < t.ps[1]; i++)
+        right &= !isnan(r.dparam[1][i]);
+    for (size_t i = 0; i < t.xs; i++)
+        right &= !isnan(r.dx[i]);
+    ok(right, "3x3, %s: NaN in x reaches its weights' gradients alone", isa);
+    rn_graph_release(&t.graph);
+    give_back(0);
+}
+
+/* What can't be is refused, and the sentence names the node. */
+static void test_refused(const char *text, struct rn_shape x, struct rn_node node)
+{
+    struct rn_graph g;
+    node.inputs = 1;
+    snprintf(node.name, sizeof node.name, "layer9.conv");
+    bool refused = !rn_graph_init(&g, x) && rn_graph_add(&g, &node) == -1 && g.status == RN_EUSAGE;
+    ok(refused && strstr(rn_error(), "layer9.conv"), "%s is refused: %s", text, rn_error());
+    rn_graph_release(&g);
+}
+
+int main(void)
+{
+    const char *isa[ISAS];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        test_conv(&cases[i]);
+    test_linear("linear, 512 to 10", 3, 512, 10, false);
+    test_linear("linear, 17 to 33", 5, 17, 33, false);
+    test_linear("linear, 1 to 1 with ReLU", 4, 1, 1, true);
+    for (int i = 0, n = all_isas(isa); i < n; i++)
+        test_nan_weight(isa[i]);
+    test_refused("a filter larger than its input", (struct rn_shape){ 3, 9, 4 },
+                 (struct rn_node){ .op = &rn_op_conv,
+                                   .as.conv = { 4, 1, false, rn_window_square(7, 1, 1) } });
+    test_refused("groups that do not divide the input", (struct rn_shape){ 9, 9, 5 },
+                 (struct rn_node){ .op = &rn_op_conv,
+                                   .as.conv = { 6, 3, false, rn_window_square(3, 1, 1) } });
+    test_refused("groups that do not divide the output", (struct rn_shape){ 9, 9, 6 },
+                 (struct rn_node){ .op = &rn_op_conv,
+                                   .as.conv = { 7, 3, false, rn_window_square(3, 1, 1) } });
+    test_refused("a linear layer on a map", (struct rn_shape){ 2, 2, 5 },
+                 (struct rn_node){ .op = &rn_op_linear, .as.linear = { 3 } });
+    return done();
+}
