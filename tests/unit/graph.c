@@ -1,0 +1,220 @@
+/* The graph: shape inference and its errors, fusing into units, liveness. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "graph/fuse.h"
+#include "graph/layout.h"
+#include "model/model.h"
+#include "tap.h"
+
+/* ---- shapes, counts, errors ---- */
+
+static void test_counts(void)
+{
+    static const struct {
+        const char *spec;
+        int C, H, W;
+        uint64_t params, buffers, macs;
+    } row[] = {
+        /* torchvision's and d2l's published counts; cifar: computed from He et al. 2015, 4.2 */
+        { "d2l-resnet18", 1, 96, 96, 11178378, 7808, 318657536 },
+        { "resnet18", 3, 224, 224, 11689512, 9600, 1814073344 },
+        { "resnet34", 3, 224, 224, 21797672, 17024, 3663761408 },
+        { "resnet50", 3, 224, 224, 25557032, 53120, 4089184256 },
+        { "resnet101", 3, 224, 224, 44549160, 105344, 7801405440 },
+        { "resnet152", 3, 224, 224, 60192808, 151424, 11513626624 },
+        { "cifar-resnet20", 3, 32, 32, 269722, 1376, 40551040 },
+        { "cifar-resnet56", 3, 32, 32, 853018, 4064, 125485696 },
+        { "cifar-resnet110", 3, 32, 32, 1727962, 8096, 252887680 },
+    };
+
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct rn_model *m;
+        struct rn_layer l;
+        uint64_t params = 0, buffers = 0, macs = 0;
+        int status = rn_model_new(&m, row[i].spec, row[i].C, row[i].H, row[i].W, 0);
+        for (int j = 0; !status && j < rn_model_layers(m); j++) {
+            rn_model_layer(m, j, &l);
+            params += l.params;
+            buffers += l.buffers;
+            macs += l.macs;
+        }
+        ok(params == row[i].params, "%s: %ju parameters", row[i].spec, (uintmax_t)params);
+        ok(buffers == row[i].buffers, "%s: %ju running statistics", row[i].spec,
+           (uintmax_t)buffers);
+        ok(macs == row[i].macs, "%s: %ju MACs", row[i].spec, (uintmax_t)macs);
+        rn_model_free(m);
+    }
+}
+
+static void refuses(const char *spec, int H, int W, const char *sentence)
+{
+    struct rn_model *m;
+    int status = rn_model_new(&m, spec, 0, H, W, 0);
+    ok(status == RN_EUSAGE && !m && !strcmp(rn_error(), sentence), "%s: %s", spec, rn_error());
+}
+
+static void test_refusals(void)
+{
+    refuses("resnet18:groups=5", 32, 32,
+            "layer1.0.conv1: 64 channels in and 64 out can't be cut into 5 groups");
+    refuses("resnet5O", 0, 0, "resnet5O: no network of this name; nearest is resnet50");
+    refuses("resnet50:class=3", 0, 0, "resnet50:class=3: no key class; nearest is classes");
+    refuses("resnet50:classes=0", 0, 0,
+            "resnet50:classes=0: classes=0: takes a number from 1 to 1000000");
+    refuses("resnet50:block=big", 0, 0,
+            "resnet50:block=big: block=big: takes one of basic, bottleneck");
+    refuses("resnet50:classes", 0, 0, "resnet50:classes: \"classes\" is not KEY=VALUE");
+    refuses("resnet18:stages=2x64+", 0, 0,
+            "resnet18:stages=2x64+: stages=2x64+: takes BLOCKSxCHANNELS joined by +, at most 8 "
+            "(2x64+2x128)");
+    refuses("cifar-resnet20:stages=1x16+1x8", 32, 32,
+            "layer2.0: shortcut=pad can't go from 16 channels to 8");
+}
+
+static void canonical(const char *text, const char *want)
+{
+    struct rn_spec s, again;
+    char print[512] = "", second[512] = "";
+    bool right = !rn_spec_parse(&s, text) && !rn_spec_print(&s, print, sizeof print) &&
+                 !strcmp(print, want) && !rn_spec_parse(&again, print) &&
+                 !rn_spec_print(&again, second, sizeof second) && !strcmp(print, second);
+    ok(right, "%s is %s", text, print);
+}
+
+static void test_canonical(void)
+{
+    canonical("resnet18", "resnet18");
+    canonical("resnet18:classes=1000,in=3", "resnet18");
+    canonical("resnet18:classes=10,in=1", "resnet18:in=1,classes=10");
+    canonical("d2l-resnet18:bias=no,stages=1x8+1x16", "d2l-resnet18:stages=1x8+1x16,bias=no");
+    canonical("resnet50:groups=32,base-width=4", "resnet50:groups=32,base-width=4");
+    ok(rn_spec_sets("resnet18:in=3,classes=4", "classes") &&
+           rn_spec_sets("resnet18:in=3,classes=4", "in") && !rn_spec_sets("resnet18", "in") &&
+           !rn_spec_sets("resnet18:classes=4", "class"),
+       "which keys a spec sets itself");
+}
+
+/* ---- fusing ---- */
+
+static bool unit_is(const struct rn_graph *g, const struct rn_unit *u, const char *nodes, int in,
+                    int residual)
+{
+    const int part[] = { u->main, u->bn, u->add, u->relu };
+    char text[256] = "";
+    for (int i = 0; i < 4; i++)
+        if (part[i] >= 0) {
+            size_t n = strlen(text);
+            snprintf(text + n, sizeof text - n, "%s%s", n ? " " : "", g->node[part[i]].name);
+        }
+    bool right = !strcmp(text, nodes) && u->in == in && u->residual == residual;
+    if (!right)
+        printf("# %s in %d residual %d\n", text, u->in, u->residual);
+    return right;
+}
+
+static void test_units(void)
+{
+    struct rn_spec s;
+    struct rn_graph g;
+    struct rn_units u;
+    static const struct {
+        const char *nodes;
+        int in, residual;
+    } want[] = {
+        { "conv1 bn1 relu", -1, -1 },
+        { "maxpool", 0, -1 },
+        { "layer1.0.conv1 layer1.0.bn1 layer1.0.relu1", 1, -1 },
+        { "layer1.0.conv2 layer1.0.bn2 layer1.0.add layer1.0.relu2", 2, 1 },
+        { "layer2.0.downsample.0", 3, -1 },
+        { "layer2.0.conv1 layer2.0.bn1 layer2.0.relu1", 3, -1 },
+        { "layer2.0.conv2 layer2.0.bn2 layer2.0.add layer2.0.relu2", 5, 4 },
+        { "avgpool", 6, -1 },
+        { "fc", 7, -1 },
+    };
+
+    if (!ok(!rn_spec_parse(&s, "d2l-resnet18:stages=1x64+1x128") &&
+                !rn_spec_build(&s, 32, 32, &g) && !rn_units_init(&u, &g),
+            "units of a d2l network"))
+        return;
+    ok(u.units == sizeof want / sizeof *want, "%d of them", u.units);
+    for (int i = 0; i < u.units && i < (int)(sizeof want / sizeof *want); i++)
+        ok(unit_is(&g, &u.unit[i], want[i].nodes, want[i].in, want[i].residual), "unit %d: %s", i,
+           want[i].nodes);
+    rn_units_release(&u);
+    rn_graph_release(&g);
+}
+
+/* Adds a node of an op without attributes. */
+static int plain(struct rn_graph *g, const struct rn_op *op, const char *name, int a, int b)
+{
+    struct rn_node n = { .op = op, .inputs = b >= 0 ? 2 : 1, .in = { a, b } };
+    n.as.bn.eps = 1e-5f;
+    snprintf(n.name, sizeof n.name, "%s", name);
+    return rn_graph_add(g, &n);
+}
+
+/* A tensor with two readers ends its unit, even where a batch norm, add or ReLU follows. */
+static void test_two_readers(void)
+{
+    struct rn_graph g;
+    struct rn_units u;
+    rn_graph_init(&g, (struct rn_shape){ 4, 4, 2 });
+    rn_graph_stage(&g, "all");
+    int bn = plain(&g, &rn_op_bn, "bn", 0, -1);
+    int relu = plain(&g, &rn_op_relu, "relu", bn, -1);
+    plain(&g, &rn_op_add, "add", bn, relu);
+    ok(g.status == 0 && !rn_units_init(&u, &g), "a tensor with two readers");
+    ok(u.units == 3 && unit_is(&g, &u.unit[0], "bn", -1, -1) &&
+           unit_is(&g, &u.unit[1], "relu", 0, -1) && unit_is(&g, &u.unit[2], "add", 0, 1),
+       "is not fused away");
+    rn_units_release(&u);
+    rn_graph_release(&g);
+}
+
+/* ---- liveness ---- */
+
+static bool overlap(const struct rn_span *a, const struct rn_span *b)
+{
+    return a->first <= b->last && b->first <= a->last && a->offset < b->offset + b->bytes &&
+           b->offset < a->offset + a->bytes;
+}
+
+static void test_layout(void)
+{
+    enum { SPANS = 60 };
+    struct rn_span s[SPANS];
+    struct rn_rng r;
+    bool right = true;
+    size_t total, sum = 0;
+
+    rn_rng_init(&r, 7, RN_RNG_TEST, 0, 0);
+    for (int i = 0; i < SPANS; i++) {
+        int first = (int)rn_rng_below(&r, 40);
+        s[i] = (struct rn_span){ 1 + rn_rng_below(&r, 5000), first,
+                                 first + (int)rn_rng_below(&r, 6), 1 };
+        sum += rn_align(s[i].bytes);
+    }
+    ok(!rn_layout(s, SPANS, &total), "60 random spans");
+    for (int i = 0; i < SPANS; i++) {
+        right &= s[i].offset % RN_ALIGN == 0 && s[i].offset + s[i].bytes <= total;
+        for (int j = 0; j < i; j++)
+            right &= !overlap(&s[i], &s[j]);
+    }
+    ok(right, "no two alive together overlap, all aligned and inside");
+    ok(total < sum / 2, "%zu bytes instead of %zu", total, sum);
+    s[0].bytes = SIZE_MAX - 8;
+    ok(rn_layout(s, SPANS, &total) == RN_EMEM, "a size that overflows: %s", rn_error());
+}
+
+int main(void)
+{
+    test_counts();
+    test_refusals();
+    test_canonical();
+    test_units();
+    test_two_readers();
+    test_layout();
+    return done();
+}
