@@ -1,0 +1,174 @@
+/* The names of a source's classes: read from a file or counted, and matched to those of a model. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "data/source.h"
+
+/* Names end up in JSON, which is UTF-8: the length of the valid sequence at p (RFC 3629: no
+ * overlong forms, no surrogates), 0 when there is none. */
+static size_t utf8_length(const uint8_t *p, size_t n)
+{
+    static const struct {
+        uint8_t first, last, least, most; /* of the first byte, of the second */
+        uint8_t length;
+    } form[] = {
+        { 0x01, 0x7F, 0x00, 0x00, 1 }, { 0xC2, 0xDF, 0x80, 0xBF, 2 }, { 0xE0, 0xE0, 0xA0, 0xBF, 3 },
+        { 0xE1, 0xEC, 0x80, 0xBF, 3 }, { 0xED, 0xED, 0x80, 0x9F, 3 }, { 0xEE, 0xEF, 0x80, 0xBF, 3 },
+        { 0xF0, 0xF0, 0x90, 0xBF, 4 }, { 0xF1, 0xF3, 0x80, 0xBF, 4 }, { 0xF4, 0xF4, 0x80, 0x8F, 4 },
+    };
+    for (size_t i = 0; i < sizeof form / sizeof *form; i++) {
+        size_t length = form[i].length;
+        if (*p < form[i].first || *p > form[i].last) {
+            continue;
+        }
+        bool valid = length <= n && (length < 2 || (p[1] >= form[i].least && p[1] <= form[i].most));
+        for (size_t j = 2; valid && j < length; j++) {
+            valid = (p[j] & 0xC0) == 0x80;
+        }
+        return valid ? length : 0;
+    }
+    return 0;
+}
+
+static bool is_text(const uint8_t *p, size_t n)
+{
+    while (n > 0) {
+        size_t length = utf8_length(p, n);
+        if (!length) {
+            return false;
+        }
+        p += length;
+        n -= length;
+    }
+    return true;
+}
+
+static int find(char *const *names, int n, const char *name)
+{
+    for (int i = 0; i < n; i++) {
+        if (!strcmp(names[i], name)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* One line of the file as the name of the next class. */
+static int add_name(struct rn_source *s, size_t *room, const char *labels, const uint8_t *line,
+                    size_t n)
+{
+    int number = s->classes + 1;
+    if (n == 0) {
+        return rn_fail(RN_EFORMAT, "%s: line %d is empty, every line names a class", labels,
+                       number);
+    }
+    if (!is_text(line, n)) {
+        return rn_fail(RN_EFORMAT, "%s: line %d is not UTF-8 text", labels, number);
+    }
+    if (rn_array_grow(&s->class, (size_t)s->classes, room, sizeof *s->class)) {
+        return RN_EMEM;
+    }
+    char *name = rn_alloc(n + 1, 1);
+    if (!name) {
+        return RN_EMEM;
+    }
+    memcpy(name, line, n);
+    int before = find(s->class, s->classes, name);
+    s->class[s->classes++] = name;
+    return before < 0 ? 0
+                      : rn_fail(RN_EFORMAT, "%s: lines %d and %d name the same class, %s", labels,
+                                before + 1, number, name);
+}
+
+static int read_names(struct rn_source *s, const char *labels)
+{
+    struct rn_map m;
+    size_t room = 0;
+    int status = rn_map_open(&m, labels);
+    for (size_t at = 0; !status && at < m.size;) {
+        const uint8_t *line = m.data + at, *end = memchr(line, '\n', m.size - at);
+        size_t n = end ? (size_t)(end - line) : m.size - at;
+        at += n + 1;
+        status = add_name(s, &room, labels, line, n && line[n - 1] == '\r' ? n - 1 : n);
+    }
+    rn_map_close(&m);
+    return status;
+}
+
+static int number_classes(struct rn_source *s)
+{
+    s->class = rn_alloc((size_t)s->classes, sizeof *s->class);
+    if (!s->class) {
+        return RN_EMEM;
+    }
+    for (int i = 0; i < s->classes; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%d", i);
+        s->class[i] = rn_strdup(name);
+        if (!s->class[i]) {
+            return RN_EMEM;
+        }
+    }
+    return 0;
+}
+
+static void drop_names(struct rn_source *s)
+{
+    for (int i = 0; s->class && i < s->classes; i++) {
+        rn_free(s->class[i]);
+    }
+    rn_free(s->class);
+    s->class = NULL;
+    s->classes = 0;
+}
+
+int rn_source_name_classes(struct rn_source *s, const char *labels)
+{
+    int classes = s->classes;
+    if (!labels) {
+        return s->class ? 0 : number_classes(s);
+    }
+    if (!classes) {
+        return rn_fail(RN_EUSAGE, "%s: no labels in the data that %s could name", s->path, labels);
+    }
+    drop_names(s);
+    int status = read_names(s, labels);
+    if (!status && s->classes < classes) {
+        status = rn_fail(RN_EFORMAT, "%s: names %d classes, %s has %d", labels, s->classes, s->path,
+                         classes);
+    }
+    return status;
+}
+
+int rn_source_bind(struct rn_source *s, const struct rn_model *m)
+{
+    int classes = rn_model_classes(m);
+    rn_free(s->map);
+    s->map = NULL;
+    if (!s->classes) {
+        return 0;
+    }
+    if (!rn_model_label(m, 0)) {
+        return s->classes <= classes ? 0
+                                     : rn_fail(RN_EUSAGE, "%s: has %d classes, the model %d",
+                                               s->path, s->classes, classes);
+    }
+    s->map = rn_alloc((size_t)s->classes, sizeof *s->map);
+    if (!s->map) {
+        return RN_EMEM;
+    }
+    for (int i = 0; i < s->classes; i++) {
+        int k = 0;
+        while (k < classes && strcmp(rn_model_label(m, k), s->class[i]) != 0) {
+            k++;
+        }
+        if (k == classes) {
+            return rn_fail(RN_EUSAGE, "%s: the model does not know class %s", s->path, s->class[i]);
+        }
+        s->map[i] = k;
+    }
+    return 0;
+}

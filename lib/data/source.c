@@ -1,0 +1,260 @@
+/* Sources of pictures: the table of kinds, opening by probing, and what is the same for all. */
+#include "data/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+#include <zlib.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+static const struct rn_source_kind *const kinds[] = { &rn_source_idx, NULL };
+
+/* ---- probing ---- */
+
+/* What else the bytes may be, for a sentence that helps. */
+static const struct {
+    size_t at;
+    const char *bytes, *what;
+} foreign[] = {
+    { 0, "\x89PNG", "a PNG picture" },    { 0, "\xff\xd8\xff", "a JPEG picture" },
+    { 0, "GIF8", "a GIF picture" },       { 0, "farbfeld", "a farbfeld picture" },
+    { 0, "P4\n", "a PBM picture" },       { 0, "P5\n", "a PGM picture" },
+    { 0, "P6\n", "a PPM picture" },       { 257, "ustar", "a tar archive" },
+    { 0, "PK\x03\x04", "a zip archive" }, { 8, "{\"", "a safetensors file" },
+};
+
+static int fail_unknown(const struct rn_source *s, const uint8_t *head, size_t n, bool folder)
+{
+    const char *path = s->path;
+    if (folder) {
+        return rn_fail(RN_EFORMAT,
+                       "%s: no train-images-idx3-ubyte and no t10k-images-idx3-ubyte in the "
+                       "folder; this version reads IDX data sets",
+                       path);
+    }
+    if (!s->head_size) {
+        return rn_fail(RN_EFORMAT, "%s: is empty", path);
+    }
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        size_t length = strlen(foreign[i].bytes);
+        if (foreign[i].at + length <= n &&
+            !memcmp(head + foreign[i].at, foreign[i].bytes, length)) {
+            return rn_fail(RN_EFORMAT, "%s: is %s; this version reads IDX data sets", path,
+                           foreign[i].what);
+        }
+    }
+    return rn_fail(RN_EFORMAT, "%s: is no data set that this version reads (IDX)", path);
+}
+
+/* The first bytes behind gzip's, into out[RN_SOURCE_HEAD]; those of other files as they are.
+ * Returns how many. */
+static size_t look_inside(const uint8_t *head, size_t n, uint8_t *out)
+{
+    if (n < 2 || head[0] != 0x1f || head[1] != 0x8b) {
+        memcpy(out, head, n);
+        return n;
+    }
+    z_stream z = { .next_in = (Bytef *)(uintptr_t)head,
+                   .avail_in = (uInt)n,
+                   .next_out = out,
+                   .avail_out = RN_SOURCE_HEAD };
+    if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) {
+        return 0;
+    }
+    inflate(&z, Z_SYNC_FLUSH); /* damage shows when the file is read */
+    size_t got = RN_SOURCE_HEAD - z.avail_out;
+    inflateEnd(&z);
+    return got;
+}
+
+/* As many of the first bytes as come at once, but enough behind gzip's to tell the kinds apart;
+ * into inside[] as look_inside(). */
+static int read_head(struct rn_source *s, int fd, uint8_t *inside, size_t *n)
+{
+    enum { ENOUGH = 4 };
+    for (*n = 0; *n < ENOUGH && s->head_size < sizeof s->head;) {
+        ssize_t got = read(fd, s->head + s->head_size, sizeof s->head - s->head_size);
+        if (got < 0 && errno != EINTR) {
+            return rn_fail_errno("%s", s->path);
+        }
+        if (got == 0) {
+            break;
+        }
+        s->head_size += got > 0 ? (size_t)got : 0;
+        *n = look_inside(s->head, s->head_size, inside);
+    }
+    return 0;
+}
+
+/* Fills s->head and inside[n]; keeps s->fd only where the file can't be opened again. */
+static int look_at(struct rn_source *s, bool *folder, uint8_t *inside, size_t *n)
+{
+    struct stat st;
+    bool input = !strcmp(s->path, "-");
+    s->fd = input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(s->path, O_RDONLY | O_CLOEXEC);
+    if (s->fd < 0 || fstat(s->fd, &st)) {
+        return rn_fail_errno("%s", s->path);
+    }
+    *folder = S_ISDIR(st.st_mode) && !input;
+    int status = *folder ? 0 : read_head(s, s->fd, inside, n);
+    if (*folder || (S_ISREG(st.st_mode) && !input)) {
+        close(s->fd);
+        s->fd = -1;
+    }
+    return status;
+}
+
+static int open_kind(struct rn_source *s, const char *path, enum rn_part part,
+                     enum rn_part fallback)
+{
+    bool folder = false;
+    uint8_t inside[RN_SOURCE_HEAD];
+    size_t n = 0;
+    int status = look_at(s, &folder, inside, &n);
+    if (status) {
+        return status;
+    }
+    for (int i = 0; kinds[i]; i++) {
+        if (!kinds[i]->probe(path, inside, n, folder)) {
+            continue;
+        }
+        if (!folder && part != RN_PART_DEFAULT) {
+            return rn_fail(RN_EUSAGE, "%s: is one file, it has no train and test part", path);
+        }
+        s->kind = kinds[i];
+        return s->kind->open(s, path, part == RN_PART_DEFAULT ? fallback : part);
+    }
+    return fail_unknown(s, inside, n, folder);
+}
+
+/* ---- opening and closing ---- */
+
+int rn_source_open(struct rn_source **out, const char *path, enum rn_part part,
+                   enum rn_part fallback, const char *labels)
+{
+    struct rn_source *s = rn_alloc(1, sizeof *s);
+    if (!s) {
+        return RN_EMEM;
+    }
+    s->fd = -1;
+    s->path = rn_strdup(path);
+    int status = s->path ? open_kind(s, path, part, fallback) : RN_EMEM;
+    status = status ? status : rn_source_name_classes(s, labels);
+    if (status) {
+        rn_source_close(s);
+        return status;
+    }
+    *out = s;
+    return 0;
+}
+
+void rn_source_close(struct rn_source *s)
+{
+    if (!s) {
+        return;
+    }
+    if (s->kind) {
+        s->kind->close(s);
+    }
+    if (s->fd >= 0) {
+        close(s->fd);
+    }
+    for (int i = 0; s->class && i < s->classes; i++) {
+        rn_free(s->class[i]);
+    }
+    rn_free(s->class);
+    rn_free(s->map);
+    rn_free(s->path);
+    rn_free(s);
+}
+
+bool rn_source_has_part(const char *path, enum rn_part part)
+{
+    for (int i = 0; kinds[i]; i++) {
+        if (kinds[i]->has_part(path, part)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- what is in it ---- */
+
+long rn_source_count(const struct rn_source *s)
+{
+    return s->count;
+}
+
+int rn_source_classes(const struct rn_source *s)
+{
+    return s->classes;
+}
+
+const char *rn_source_class(const struct rn_source *s, int i)
+{
+    return s->class[i];
+}
+
+void rn_source_shape(const struct rn_source *s, int *C, int *H, int *W)
+{
+    *C = s->C;
+    *H = s->H;
+    *W = s->W;
+}
+
+int rn_source_read(struct rn_source *s, long index, struct rn_image *im, int *label)
+{
+    int status = s->kind->read(s, index, im, label);
+    if (status == 1 && *label >= 0 && s->map) {
+        *label = s->map[*label];
+    }
+    return status;
+}
+
+bool rn_source_ready(struct rn_source *s, int ms)
+{
+    return !s->kind->ready || s->kind->ready(s, ms);
+}
+
+void rn_source_name(const struct rn_source *s, long index, char *name, size_t size)
+{
+    snprintf(name, size, "%s#%ld", s->path, index);
+}
+
+/* Every piece is hashed with the hash of what came before as its seed. */
+static void mix(uint64_t *hash, const void *data, size_t n)
+{
+    *hash = XXH3_64bits_withSeed(data, n, *hash);
+}
+
+/* A number as eight bytes, little endian on every machine. */
+static void mix_number(uint64_t *hash, int64_t v)
+{
+    uint8_t byte[8];
+    for (int i = 0; i < 8; i++) {
+        byte[i] = (uint8_t)((uint64_t)v >> 8 * i);
+    }
+    mix(hash, byte, sizeof byte);
+}
+
+uint64_t rn_source_hash(const struct rn_source *s)
+{
+    const int64_t shape[] = { s->count, s->C, s->H, s->W, s->classes };
+    uint64_t hash = 0;
+    for (size_t i = 0; i < sizeof shape / sizeof *shape; i++) {
+        mix_number(&hash, shape[i]);
+    }
+    for (int i = 0; i < s->classes; i++) {
+        mix(&hash, s->class[i], strlen(s->class[i]) + 1);
+    }
+    for (long i = 0; s->classes && i < s->count; i++) {
+        mix_number(&hash, s->kind->label(s, i));
+    }
+    return hash;
+}
