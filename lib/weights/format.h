@@ -1,0 +1,52 @@
+/* Weight files as named tensors and string metadata, in any format of the table. */
+#ifndef RN_WEIGHTS_FORMAT_H
+#define RN_WEIGHTS_FORMAT_H
+
+#include "base/file.h"
+#include "rn.h"
+
+struct rn_meta {
+    char *key, *value;
+};
+
+struct rn_weights {
+    struct rn_tensor *tensor; /* in the order of the file */
+    int tensors;
+    struct rn_meta *meta;
+    int metas;
+    struct rn_map map; /* what tensor data point into, when they were read from a file */
+    size_t tensor_room, meta_room;
+};
+
+/*
+ * Gathering, by a reader or for a writer: appends to w, which was zeroed at first. Names, keys and
+ * values are copied, data are not. Return 0 or RN_EMEM. rn_gather_release() leaves w->map alone.
+ */
+int rn_gather(struct rn_weights *w, const struct rn_tensor *t);
+int rn_gather_meta(struct rn_weights *w, const char *key, const char *value);
+void rn_gather_release(struct rn_weights *w);
+
+struct rn_format {
+    const char *name;
+    const char *suffix; /* ".safetensors" */
+    bool (*probe)(const uint8_t *head, size_t n);
+    int (*read)(
+        struct rn_weights *w,
+        const char *path); /* w->map is open; fills the rest; RN_EFORMAT names path and tensor */
+    int (*write)(const struct rn_weights *w, struct rn_writer *out);
+};
+
+extern const struct rn_format rn_format_safetensors;
+
+const struct rn_tensor *rn_weights_find(const struct rn_weights *w,
+                                        const char *name); /* NULL when absent */
+
+size_t rn_dtype_size(enum rn_dtype t); /* bytes of one element */
+int rn_dtype_find(const char *name);   /* F32 -> RN_F32; -1: unknown */
+
+/* Returns 0, RN_EUSAGE where s is no UTF-8, which files demand of all their text, or RN_EMEM. */
+int rn_text_check(const char *s);
+
+int rn_meta_compare(const void *a, const void *b); /* for qsort(3): by key, in byte order */
+
+#endif

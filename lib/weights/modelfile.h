@@ -1,0 +1,33 @@
+/*
+ * A model as a weight file: tensors by torchvision's names, and the metadata that make the file
+ * self-contained (rn.spec, rn.labels, rn.input, rn.mean, rn.std, rn.resize, rn.provenance; rn.hash
+ * is the writer's). A checkpoint is the same with more tensors and keys.
+ */
+#ifndef RN_WEIGHTS_MODELFILE_H
+#define RN_WEIGHTS_MODELFILE_H
+
+#include "model/model.h"
+#include "weights/format.h"
+
+/* Gathers every parameter of m and the metadata that describe it; w is zeroed first. Returns 0,
+ * RN_EMEM, or RN_EUSAGE (a class name is no UTF-8, which the file demands). */
+int rn_gather_model(struct rn_weights *w, const struct rn_model *m);
+/* rn_gather() in parts. */
+int rn_gather_tensor(struct rn_weights *w, const char *name, enum rn_dtype dtype, int rank,
+                     const int dim[], const void *data);
+
+/* Writes w as safetensors, whole or not at all. Returns 0, RN_EIO or RN_EMEM. */
+int rn_gather_write(const struct rn_weights *w, const char *path);
+
+/* A new model from w, which was read from `path`. Returns 0, RN_EFORMAT (what is missing, or of
+ * another shape) or RN_EMEM. */
+int rn_model_from_weights(struct rn_model **out, const struct rn_weights *w, const char *path);
+
+/*
+ * Copies the parameters of w into m by name. A parameter that w lacks or has in another shape is
+ * RN_EFORMAT; where `new_head` is not NULL, a classifier of another size is left as it is and
+ * *new_head set.
+ */
+int rn_model_fill(struct rn_model *m, const struct rn_weights *w, const char *path, bool *new_head);
+
+#endif
