@@ -1,0 +1,155 @@
+/* From a model to the steps of a session: batch norm folded, bias, add and ReLU fused, buffers
+ * placed by their liveness. */
+#include <omp.h>
+
+#include "graph/layout.h"
+#include "infer/session.h"
+#include "kernels/kernels.h"
+#include "weights/surgery.h"
+
+static const struct rn_node *node_at(const struct rn_session *s, int i)
+{
+    return i >= 0 ? &s->graph.node[i] : NULL;
+}
+
+/* The node whose op runs the unit: what it can't fuse into itself has no other part. */
+static int runner(const struct rn_unit *u)
+{
+    return u->main >= 0 ? u->main : u->bn >= 0 ? u->bn : u->add >= 0 ? u->add : u->relu;
+}
+
+static bool has_conv(const struct rn_step *step)
+{
+    return step->op == &rn_op_conv || step->op == &rn_op_linear;
+}
+
+static void init_step(struct rn_session *s, int i, const struct rn_kernels *k)
+{
+    const struct rn_unit *u = &s->units.unit[i];
+    struct rn_step *step = &s->step[i];
+    const struct rn_node *n = node_at(s, runner(u));
+
+    step->op = n->op;
+    step->call = (struct rn_call){ .node = n, .k = k, .relu = u->relu >= 0 };
+    if (has_conv(step)) {
+        rn_conv_plan(&step->conv, n, k);
+        step->call.conv = &step->conv;
+    }
+}
+
+/* Bytes of folded weights: packed ones, or scale and shift of a batch norm alone. */
+static size_t packed_bytes(const struct rn_step *step)
+{
+    if (has_conv(step))
+        return rn_conv_packed(&step->conv, RN_FORWARD);
+    return step->op == &rn_op_bn ? 2 * (size_t)step->call.node->y.C * sizeof(float) : 0;
+}
+
+static size_t scratch_bytes(const struct rn_session *s, const struct rn_step *step)
+{
+    if (has_conv(step))
+        return rn_conv_scratch(&step->conv, RN_FORWARD, s->batch, s->threads);
+    return step->op->scratch ? step->op->scratch(step->call.node, s->batch) : 0;
+}
+
+/* A unit's output lives until the last unit that reads it; the last unit's until the end. */
+static int place_outputs(struct rn_session *s, size_t base)
+{
+    int units = s->units.units;
+    size_t total;
+    struct rn_span *span = rn_alloc((size_t)units, sizeof *span);
+
+    if (!span)
+        return RN_EMEM;
+    for (int i = 0; i < units; i++) {
+        const struct rn_unit *u = &s->units.unit[i];
+        size_t floats = rn_shape_count(s->graph.node[u->out].y) * (size_t)s->batch;
+        span[i] = (struct rn_span){ floats * sizeof(float), i, i, 0 };
+        if (u->in >= 0)
+            span[u->in].last = i;
+        if (u->residual >= 0)
+            span[u->residual].last = i;
+    }
+    int status = rn_layout(span, units, &total);
+    for (int i = 0; i < units && !status; i++)
+        s->step[i].y = base + span[i].offset;
+    s->bytes = base + (status ? 0 : total);
+    rn_free(span);
+    return status;
+}
+
+int rn_session_plan(struct rn_session *s, const struct rn_model *m, int batch, int threads)
+{
+    const struct rn_kernels *k = rn_kernels_get();
+    size_t scratch = 0, at = 0;
+    int status;
+
+    *s = (struct rn_session){ .batch = batch, .threads = threads, .classes = m->spec.classes };
+    s->input = (struct rn_shape){ m->prep.H, m->prep.W, m->prep.C };
+    if ((status = rn_spec_build(&m->spec, m->prep.H, m->prep.W, &s->graph)) ||
+        (status = rn_units_init(&s->units, &s->graph)))
+        return status;
+    s->step = rn_alloc((size_t)s->units.units, sizeof *s->step);
+    if (!s->step)
+        return RN_EMEM;
+    for (int i = 0; i < s->units.units; i++) {
+        struct rn_step *step = &s->step[i];
+        init_step(s, i, k);
+        step->packed = at;
+        at += rn_align(packed_bytes(step));
+        if (scratch_bytes(s, step) > scratch)
+            scratch = scratch_bytes(s, step);
+    }
+    s->scratch = at;
+    return place_outputs(s, at + rn_align(scratch));
+}
+
+/* Floats of the largest weights before packing. */
+static size_t largest_weight(const struct rn_session *s)
+{
+    size_t most = 1;
+    for (int i = 0; i < s->graph.params; i++)
+        if (rn_param_count(&s->graph.param[i]) > most)
+            most = rn_param_count(&s->graph.param[i]);
+    return most;
+}
+
+static void point_step(struct rn_session *s, int i)
+{
+    const struct rn_unit *u = &s->units.unit[i];
+    struct rn_step *step = &s->step[i];
+    char *base = s->arena.base;
+
+    step->call.packed = base + step->packed;
+    step->call.scratch = base + s->scratch;
+    step->call.y = (float *)(base + step->y);
+    step->call.x = u->in >= 0 ? (float *)(base + s->step[u->in].y) : NULL;
+    step->call.residual = u->residual >= 0 ? (float *)(base + s->step[u->residual].y) : NULL;
+}
+
+int rn_session_load(struct rn_session *s, const struct rn_model *m)
+{
+    size_t most = largest_weight(s);
+    float *w = rn_alloc(most, 2 * sizeof *w), *bias = w + most;
+
+    if (!w || rn_arena_init(&s->arena, s->bytes)) {
+        rn_free(w);
+        return RN_EMEM;
+    }
+    for (int i = 0; i < s->units.units; i++) {
+        struct rn_step *step = &s->step[i];
+        const struct rn_unit *u = &s->units.unit[i];
+        float *packed = (float *)(s->arena.base + step->packed);
+        point_step(s, i);
+        if (has_conv(step)) {
+            rn_fold(m, step->call.node, node_at(s, u->bn), w, bias);
+#pragma omp parallel num_threads(s->threads)
+            rn_conv_pack(&step->conv, RN_FORWARD, w, bias, packed, omp_get_thread_num(),
+                         omp_get_num_threads());
+        } else if (step->op == &rn_op_bn) {
+            rn_fold_affine(m, step->call.node, packed, packed + step->call.node->y.C);
+        }
+    }
+    rn_free(w);
+    return 0;
+}

@@ -1,0 +1,104 @@
+/* Measuring the machine and single convolutions, on random data. */
+#include <omp.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "kernels/kernels.h"
+#include "model/model.h"
+#include "ops/conv.h"
+
+enum { PEAK_TRIES = 5 };
+
+double rn_bench_peak(int threads)
+{
+    const struct rn_kernels *k = rn_kernels_get();
+    size_t rounds = 1 << 16;
+    double best = 0, seconds = 0;
+
+    for (int i = 0; i < PEAK_TRIES || seconds < 0.02; i++) {
+        double flops = 0, begin = rn_seconds();
+#pragma omp parallel num_threads(threads) reduction(+ : flops)
+        flops += k->peak(rounds);
+        seconds = rn_seconds() - begin;
+        if (seconds < 0.02)
+            rounds *= 2; /* too short to measure: forget it */
+        else if (flops / seconds > best)
+            best = flops / seconds;
+    }
+    return best * 1e-9;
+}
+
+/* What one pass of one convolution works on. */
+struct bench {
+    struct rn_conv conv;
+    struct rn_conv_run run;
+    struct rn_arena arena;
+};
+
+static size_t floats(const struct rn_node *n, int N, bool output)
+{
+    return (size_t)N * rn_shape_count(output ? n->y : n->x);
+}
+
+static float *random_floats(struct rn_arena *a, size_t n, uint64_t sample)
+{
+    float *v = rn_arena_take(a, n * sizeof *v);
+    struct rn_rng r;
+
+    rn_rng_init(&r, 1, RN_RNG_BENCH, 0, sample);
+    for (size_t i = 0; v && i < n; i++)
+        v[i] = (float)rn_rng_uniform(&r) - 0.5f;
+    return v;
+}
+
+static int bench_init(struct bench *b, const struct rn_node *n, enum rn_pass pass, int N,
+                      int threads)
+{
+    size_t weights = (size_t)n->macs / ((size_t)n->y.H * (size_t)n->y.W);
+    size_t x = floats(n, N, false), y = floats(n, N, true);
+
+    rn_conv_plan(&b->conv, n, rn_kernels_get());
+    size_t packed = pass == RN_BACKWARD_WEIGHTS ? 0 : rn_conv_packed(&b->conv, pass);
+    size_t scratch = rn_conv_scratch(&b->conv, pass, N, threads);
+    int status = rn_arena_init(&b->arena, 2 * rn_align(x * 4) + 2 * rn_align(y * 4) +
+                                              2 * rn_align(weights * 4) + rn_align(packed) +
+                                              rn_align(scratch) + RN_ALIGN);
+    if (status)
+        return status;
+    float *w = random_floats(&b->arena, weights, 2);
+    void *to = rn_arena_take(&b->arena, packed);
+    if (packed)
+        rn_conv_pack(&b->conv, pass, w, NULL, to, 0, 1);
+    b->run = (struct rn_conv_run){ .N = N,
+                                   .x = random_floats(&b->arena, x, 0),
+                                   .dy = random_floats(&b->arena, y, 1),
+                                   .y = rn_arena_take(&b->arena, y * sizeof(float)),
+                                   .dx = rn_arena_take(&b->arena, x * sizeof(float)),
+                                   .dw = rn_arena_take(&b->arena, weights * sizeof(float)),
+                                   .packed = to,
+                                   .scratch = rn_arena_take(&b->arena, scratch) };
+    return 0;
+}
+
+int rn_bench_conv(const struct rn_model *m, int layer, enum rn_pass pass, int batch, int threads,
+                  int repeats, struct rn_conv_time *out)
+{
+    const struct rn_node *n = &m->graph.node[layer + 1];
+    struct bench b = { 0 };
+
+    if (n->op != &rn_op_conv)
+        return rn_fail(RN_EUSAGE, "%s: not a convolution", n->name);
+    int status = bench_init(&b, n, pass, batch, threads);
+    for (int i = -1; i < repeats && !status; i++) { /* the first warms up */
+        double begin = rn_seconds();
+#pragma omp parallel num_threads(threads)
+        rn_conv_run(&b.conv, pass, &b.run, omp_get_thread_num(), omp_get_num_threads());
+        if (i >= 0)
+            out->seconds[i] = rn_seconds() - begin;
+    }
+    out->algorithm = b.conv.algo[pass]->name;
+    out->macs = n->macs * (uint64_t)batch;
+    rn_arena_release(&b.arena);
+    return status;
+}

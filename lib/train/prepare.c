@@ -1,0 +1,182 @@
+/* Opening a training run: data, model, provenance. */
+#include "train/prepare.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "train/provenance.h"
+#include "weights/modelfile.h"
+
+static int check(const struct rn_train_config *c)
+{
+    if (!c->arch && !c->weights)
+        return rn_fail(RN_EUSAGE, "no network: give -a SPEC, or --weights FILE");
+    if (c->nesterov && c->momentum == 0)
+        return rn_fail(RN_EUSAGE, "--nesterov needs --momentum");
+    if (c->batch < 1 || c->epochs < 1 || c->threads < 1)
+        return rn_fail(RN_EUSAGE, "batch size, epochs and threads start at 1");
+    return 0;
+}
+
+/* Fails before any work when the output's folder can't be written. */
+static int check_output(const char *path)
+{
+    struct rn_writer *w;
+    int status = rn_writer_open(&w, path);
+
+    if (!status)
+        rn_writer_abort(w);
+    return status;
+}
+
+/* ---- data ---- */
+
+static int open_data(struct rn_job *job, const struct rn_train_config *c)
+{
+    int status = rn_source_open(&job->data, c->data, RN_PART_DEFAULT, RN_PART_TRAIN, c->labels);
+
+    if (status)
+        return status;
+    if (!rn_source_classes(job->data))
+        return rn_fail(RN_EUSAGE, "%s: pictures without labels: nothing to learn", c->data);
+    if (rn_source_count(job->data) < 1)
+        return rn_fail(RN_EUSAGE, "%s: no pictures", c->data);
+    if (c->val)
+        return rn_source_open(&job->val, c->val, RN_PART_DEFAULT, RN_PART_TEST, c->labels);
+    if (rn_source_has_part(c->data, RN_PART_TEST))
+        return rn_source_open(&job->val, c->data, RN_PART_TEST, RN_PART_TEST, c->labels);
+    return 0;
+}
+
+/* ---- model ---- */
+
+/* The network for the data: its channels, size and classes, unless the spec says its own. */
+static int new_model(struct rn_job *job, const struct rn_train_config *c, const char *spec)
+{
+    int C, H, W, classes = rn_source_classes(job->data), status;
+
+    rn_source_shape(job->data, &C, &H, &W);
+    if (rn_spec_sets(spec, "in"))
+        C = 0;
+    if (c->arch && rn_spec_sets(spec, "classes"))
+        classes = 0;
+    status = rn_model_new(&job->model, spec, C, c->H ? c->H : H, c->W ? c->W : W, classes);
+    if (!status && rn_model_classes(job->model) != rn_source_classes(job->data))
+        status = rn_fail(RN_EUSAGE, "%s: has %d classes, the data have %d", spec,
+                         rn_model_classes(job->model), rn_source_classes(job->data));
+    return status;
+}
+
+/* mean and std: given, else those that came with the weights, else 0 and 1. */
+static int set_prep(struct rn_prep *p, const struct rn_train_config *c, const struct rn_prep *from)
+{
+    if (from) {
+        memcpy(p->mean, from->mean, sizeof p->mean);
+        memcpy(p->std, from->std, sizeof p->std);
+    }
+    if ((c->means > 1 && c->means != p->C) || (c->stds > 1 && c->stds != p->C))
+        return rn_fail(RN_EUSAGE, "--mean and --std take one value, or one for each of %d channels",
+                       p->C);
+    for (int i = 0; i < p->C && i < RN_CHANNELS_MAX; i++) {
+        if (c->means)
+            p->mean[i] = c->mean[c->means > 1 ? i : 0];
+        if (c->stds)
+            p->std[i] = c->std[c->stds > 1 ? i : 0];
+    }
+    return 0;
+}
+
+static int set_labels(struct rn_job *job)
+{
+    return rn_model_set_labels(job->model, job->data->class);
+}
+
+static int random_model(struct rn_job *job, const struct rn_train_config *c)
+{
+    int status = new_model(job, c, c->arch);
+
+    if (!status)
+        rn_model_init(job->model, c->init, c->seed);
+    return status ? status : set_prep(&job->model->prep, c, NULL);
+}
+
+/* From a weight file: one with rn.spec brings its network and preprocessing, another only tensors
+ * for -a. */
+static int model_from(struct rn_job *job, const struct rn_train_config *c,
+                      const struct rn_train_hooks *hooks)
+{
+    struct rn_weights *w = NULL;
+    struct rn_model *from = NULL;
+    bool new_head = false;
+    int status = rn_weights_open(&w, c->weights);
+
+    if (!status && (!c->arch || rn_weights_meta(w, "rn.spec")))
+        status = rn_model_from_weights(&from, w, c->weights);
+    if (!status)
+        status = new_model(job, c, c->arch ? c->arch : rn_model_spec(from));
+    if (!status)
+        status = set_prep(&job->model->prep, c, from ? rn_model_prep(from) : NULL);
+    if (!status) {
+        rn_model_init(job->model, c->init, c->seed);
+        status = rn_model_fill(job->model, w, c->weights, &new_head);
+    }
+    if (!status && new_head && hooks->warn) {
+        char text[256];
+        snprintf(text, sizeof text, "%s: its classifier is for other classes: made anew for %d",
+                 c->weights, rn_model_classes(job->model));
+        hooks->warn(hooks->arg, text);
+    }
+    rn_model_free(from);
+    rn_weights_close(w);
+    return status;
+}
+
+/* ---- provenance ---- */
+
+static uint64_t hash_values(const struct rn_model *m)
+{
+    uint64_t h = 0;
+    for (int i = 0; i < m->graph.params; i++)
+        if (m->graph.param[i].dtype == RN_F32)
+            h = XXH3_64bits_withSeed(m->value[i],
+                                     rn_param_count(&m->graph.param[i]) * sizeof(float), h);
+    return h;
+}
+
+static int set_provenance(struct rn_job *job, const struct rn_train_config *c)
+{
+    char *json;
+    uint64_t weights = c->weights ? hash_values(job->model) : 0;
+    int status = rn_provenance_make(&json, c, job->model, rn_source_hash(job->data), weights);
+
+    if (!status)
+        status = rn_model_set_provenance(job->model, json);
+    if (!status)
+        rn_free(json);
+    return status;
+}
+
+int rn_job_open(struct rn_job *job, const struct rn_train_config *c,
+                const struct rn_train_hooks *hooks)
+{
+    int status = check(c);
+
+    status = status ? status : open_data(job, c);
+    status = status ? status : c->weights ? model_from(job, c, hooks) : random_model(job, c);
+    status = status ? status : set_labels(job);
+    status = status ? status : rn_source_bind(job->data, job->model);
+    if (job->val)
+        status = status ? status : rn_source_bind(job->val, job->model);
+    status = status ? status : set_provenance(job, c);
+    return status ? status : check_output(c->output);
+}
+
+void rn_job_close(struct rn_job *job)
+{
+    rn_source_close(job->data);
+    rn_source_close(job->val);
+    rn_model_free(job->model);
+}

@@ -1,0 +1,170 @@
+/* Running a step: one parallel region from forward to SGD, barriers between ops. */
+#include "train/step.h"
+
+#include <assert.h>
+#include <omp.h>
+
+#include "ops/loss.h"
+#include "ops/team.h"
+#include "train/plan.h"
+
+static int trainer_init(struct rn_trainer *t, struct rn_model *m, int batch, int threads)
+{
+    size_t params = (size_t)m->graph.params;
+    int status;
+
+    t->model = m;
+    t->batch = batch;
+    t->threads = threads;
+    t->k = rn_kernels_get();
+    if ((status = rn_units_init(&t->units, &m->graph)))
+        return status;
+    t->unit = rn_alloc((size_t)t->units.units, sizeof *t->unit);
+    t->grad = rn_alloc(params, sizeof *t->grad);
+    t->velocity = rn_alloc(params, sizeof *t->velocity);
+    if (!t->unit || !t->grad || !t->velocity)
+        return RN_EMEM;
+    return rn_train_plan(t);
+}
+
+int rn_trainer_new(struct rn_trainer **out, struct rn_model *m, int batch, int threads)
+{
+    struct rn_trainer *t = rn_alloc(1, sizeof *t);
+    int status = t ? trainer_init(t, m, batch, threads) : RN_EMEM;
+
+    *out = NULL;
+    if (!status)
+        status = rn_arena_init(&t->arena, t->bytes);
+    if (!status)
+        status = rn_train_plan(t);
+    if (status) {
+        rn_trainer_free(t);
+        return status;
+    }
+    *out = t;
+    return 0;
+}
+
+void rn_trainer_free(struct rn_trainer *t)
+{
+    if (!t)
+        return;
+    rn_arena_release(&t->arena);
+    rn_units_release(&t->units);
+    rn_free(t->unit);
+    rn_free(t->grad);
+    rn_free(t->velocity);
+    rn_free(t);
+}
+
+int rn_trainer_bytes(const struct rn_model *m, int batch, int threads, size_t *bytes)
+{
+    struct rn_trainer *t = rn_alloc(1, sizeof *t);
+    struct rn_model shared = *m; /* planning only reads it */
+    int status = t ? trainer_init(t, &shared, batch, threads) : RN_EMEM;
+
+    *bytes = status ? 0 : t->bytes;
+    rn_trainer_free(t);
+    return status;
+}
+
+/* ---- one step, by one thread of the team ---- */
+
+static void pack(struct rn_trainer *t, const struct rn_train_op *o, enum rn_pass pass, int thread,
+                 int threads)
+{
+    rn_conv_pack(&o->conv, pass, o->call.param[0], o->call.param[1], t->packed, thread, threads);
+    rn_barrier();
+}
+
+static void forward_op(struct rn_trainer *t, const struct rn_train_op *o, int thread, int threads)
+{
+    if (!o->op)
+        return;
+    if (o->call.conv)
+        pack(t, o, RN_FORWARD, thread, threads);
+    o->op->forward(&o->call, thread, threads);
+    rn_barrier();
+}
+
+static void backward_op(struct rn_trainer *t, const struct rn_train_op *o, int thread, int threads)
+{
+    if (!o->op)
+        return;
+    if (o->call.conv && o->call.dx)
+        pack(t, o, RN_BACKWARD_DATA, thread, threads);
+    o->op->backward(&o->call, thread, threads);
+    rn_barrier();
+}
+
+static void move_params(struct rn_trainer *t, const struct rn_sgd *sgd, int thread, int threads)
+{
+    const struct rn_graph *g = &t->model->graph;
+
+    for (int i = 0; i < g->params; i++) {
+        if (!g->param[i].trained)
+            continue;
+        struct rn_range r = rn_share(rn_param_count(&g->param[i]), thread, threads);
+        float *w = t->model->value[i], *v = sgd->momentum != 0 ? t->velocity[i] + r.first : NULL;
+        t->k->sgd(w + r.first, v, t->grad[i] + r.first, r.last - r.first, (float)sgd->lr,
+                  (float)sgd->momentum, sgd->nesterov, (float)sgd->weight_decay);
+    }
+}
+
+static void run_thread(struct rn_trainer *t, const int *label, int n, const struct rn_sgd *sgd,
+                       int thread, int threads)
+{
+    int U = t->units.units;
+    const struct rn_call *out = &t->unit[U - 1].main.call; /* the classifier */
+
+    for (int i = 0; i < U; i++) {
+        forward_op(t, &t->unit[i].main, thread, threads);
+        forward_op(t, &t->unit[i].tail, thread, threads);
+    }
+    rn_cross_entropy_grad(out->y, label, n, t->model->spec.classes, 1.0 / n, t->loss, out->dy,
+                          thread, threads);
+    rn_barrier();
+    for (int i = U - 1; i >= 0; i--) {
+        backward_op(t, &t->unit[i].tail, thread, threads);
+        backward_op(t, &t->unit[i].main, thread, threads);
+    }
+    if (sgd)
+        move_params(t, sgd, thread, threads);
+}
+
+/* The network's input and the size of this batch, where calls need them. */
+static void feed(struct rn_trainer *t, const float *x, int n)
+{
+    for (int i = 0; i < t->units.units; i++) {
+        const struct rn_unit *u = &t->units.unit[i];
+        struct rn_train_unit *tu = &t->unit[i];
+        struct rn_call *first = tu->main.op ? &tu->main.call : &tu->tail.call;
+        struct rn_call *last = tu->tail.op ? &tu->tail.call : &tu->main.call;
+        tu->main.call.N = tu->tail.call.N = n;
+        if (u->in < 0)
+            first->x = x;
+        if (u->add >= 0 && u->residual < 0)
+            last->residual = x;
+    }
+}
+
+double rn_trainer_run(struct rn_trainer *t, const float *x, const int *label, int n,
+                      const struct rn_sgd *sgd)
+{
+    double sum = 0;
+
+    assert(n >= 1 && n <= t->batch);
+    feed(t, x, n);
+#pragma omp parallel num_threads(t->threads)
+    run_thread(t, label, n, sgd, omp_get_thread_num(), omp_get_num_threads());
+    for (int i = 0; i < n; i++)
+        sum += t->loss[i];
+    return sum / n;
+}
+
+double rn_trainer_step(struct rn_trainer *t, const float *x, const int *label, int n, double lr,
+                       double momentum, bool nesterov, double weight_decay)
+{
+    struct rn_sgd sgd = { lr, momentum, weight_decay, nesterov };
+    return rn_trainer_run(t, x, label, n, &sgd);
+}

@@ -1,0 +1,54 @@
+/*
+ * One training step: forward, loss, backward, SGD. Activations are kept until backward has used
+ * them, gradients live from their first writer to their unit's own backward; all of it lies in one
+ * arena, placed before the first step.
+ */
+#ifndef RN_TRAIN_STEP_H
+#define RN_TRAIN_STEP_H
+
+#include "base/mem.h"
+#include "graph/fuse.h"
+#include "model/model.h"
+#include "ops/conv.h"
+
+/* One op of a unit in training. */
+struct rn_train_op {
+    const struct rn_op *op; /* NULL: the unit lacks it */
+    struct rn_call call;
+    struct rn_conv conv; /* plan, for a convolution or linear layer */
+};
+
+/* A unit runs its main op, then what stands behind it: batch norm (with add and ReLU fused), or add
+ * or ReLU alone. */
+struct rn_train_unit {
+    struct rn_train_op main, tail;
+};
+
+struct rn_trainer {
+    struct rn_model *model;
+    int batch, threads;
+    const struct rn_kernels *k;
+    struct rn_units units;
+    struct rn_train_unit *unit; /* [units.units] */
+    float **grad;               /* [params]; NULL for what is not trained */
+    float **velocity;           /* [params]; likewise */
+    double *loss;               /* [batch] */
+    float *packed;              /* weights of the convolution that runs, packed for its pass */
+    size_t bytes;               /* of the arena */
+    struct rn_arena arena;
+};
+
+/* How SGD moves the parameters. */
+struct rn_sgd {
+    double lr, momentum, weight_decay;
+    bool nesterov;
+};
+
+/*
+ * Forward, loss and backward on n pictures, and SGD behind it unless sgd is NULL; the gradients
+ * stay in t->grad. Returns the mean loss.
+ */
+double rn_trainer_run(struct rn_trainer *t, const float *x, const int *label, int n,
+                      const struct rn_sgd *sgd);
+
+#endif

@@ -1,0 +1,286 @@
+/*
+ * The training loop: batch, forward, loss, backward, step; at the end of an epoch evaluation, a log
+ * row, a checkpoint. A run is prepared from its configuration, perhaps taken up from a checkpoint,
+ * and ends with the model file.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h> /* unlink, access */
+
+#include "base/err.h"
+#include "data/loader.h"
+#include "train/checkpoint.h"
+#include "train/log.h"
+#include "train/prepare.h"
+#include "train/provenance.h"
+#include "train/schedule.h"
+#include "weights/format.h"
+
+struct run {
+    const struct rn_train_config *c;
+    const struct rn_train_hooks *hooks;
+    struct rn_job job; /* data and model */
+    struct rn_trainer *trainer;
+    struct rn_loader *loader, *val_loader;
+    struct rn_log log;
+    struct rn_position at;
+    char *checkpoint;   /* path */
+    long epoch_steps;   /* batches of an epoch */
+    long total;         /* steps of the run */
+    double begun;       /* rn_seconds() when this process took the run up, */
+    double before;      /* seconds the run had taken by then */
+    double fast_from;   /* rn_seconds() when this epoch's training began here, */
+    long fast_pictures; /* pictures trained on since */
+};
+
+void rn_train_defaults(struct rn_train_config *c)
+{
+    *c = (struct rn_train_config){
+        .log = stdout, .batch = 128, .epochs = 10, .lr = 0.1, .gamma = 0.1, .seed = 1
+    };
+}
+
+static bool stopped(const struct run *r)
+{
+    return r->hooks->stop && *r->hooks->stop;
+}
+
+static double elapsed(const struct run *r)
+{
+    return r->before + rn_seconds() - r->begun;
+}
+
+/* ---- checkpoints ---- */
+
+static int save(struct run *r)
+{
+    r->at.seconds = elapsed(r);
+    return rn_checkpoint_write(r->checkpoint, r->trainer, &r->at);
+}
+
+static int save_and_stop(struct run *r)
+{
+    int status = save(r);
+    return status ? status
+                  : rn_fail(RN_ESTOP,
+                            "stopped at step %ld of %ld; %s holds it, run again with --resume",
+                            r->at.step, r->total, r->checkpoint);
+}
+
+static int take_up(struct run *r)
+{
+    char isa[32], text[128];
+    int status = rn_checkpoint_read(r->checkpoint, r->trainer, &r->at, isa);
+
+    if (!status && isa[0] && r->hooks->warn) {
+        snprintf(text, sizeof text, "resumes with %s what began with %s: last bits will differ",
+                 rn_isa_name(), isa);
+        r->hooks->warn(r->hooks->arg, text);
+    }
+    r->before = r->at.seconds;
+    return status;
+}
+
+/* Is the output there already, made by this very run? */
+static bool complete(const struct run *r)
+{
+    struct rn_weights *w = NULL;
+    const char *theirs;
+    bool same = !access(r->c->output, F_OK) && !rn_weights_open(&w, r->c->output) &&
+                (theirs = rn_weights_meta(w, "rn.provenance")) &&
+                !strcmp(theirs, rn_model_provenance(r->job.model));
+
+    rn_weights_close(w);
+    return same;
+}
+
+/* ---- an epoch ---- */
+
+static void report(struct run *r, double loss, bool evaluating)
+{
+    double seconds = rn_seconds() - r->fast_from;
+    struct rn_progress p = { .epoch = r->at.epoch + 1,
+                             .epochs = r->c->epochs,
+                             .step = r->at.batch,
+                             .steps = r->epoch_steps,
+                             .loss = loss,
+                             .images_per_s = seconds > 0 ? (double)r->fast_pictures / seconds : 0,
+                             .evaluating = evaluating };
+    if (r->hooks->progress)
+        r->hooks->progress(r->hooks->arg, &p);
+}
+
+static int train_batch(struct run *r, const struct rn_batch *b)
+{
+    const struct rn_train_config *c = r->c;
+    struct rn_sgd sgd = { rn_schedule_lr(c, r->at.step, r->total, r->epoch_steps), c->momentum,
+                          c->weight_decay, c->nesterov };
+    for (int i = 0; i < b->n; i++)
+        if (b->label[i] < 0)
+            return rn_fail(RN_EFORMAT, "%s: has no label", b->name[i]);
+    double loss = rn_trainer_run(r->trainer, b->x, b->label, b->n, &sgd);
+
+    r->at.step++;
+    r->at.batch++;
+    if (!isfinite(loss))
+        return rn_fail(RN_EDIVERGE, "the loss is not finite at step %ld (epoch %d): diverged",
+                       r->at.step, r->at.epoch + 1);
+    r->at.loss += loss * b->n;
+    r->at.pictures += b->n;
+    r->fast_pictures += b->n;
+    report(r, r->at.loss / (double)r->at.pictures, false);
+    return c->save_every && r->at.step % c->save_every == 0 ? save(r) : 0;
+}
+
+static int train_epoch(struct run *r)
+{
+    struct rn_batch b;
+    int status = 0;
+
+    r->fast_from = rn_seconds();
+    r->fast_pictures = 0;
+    rn_loader_start(r->loader, r->at.epoch, r->at.batch);
+    while (!status && r->at.step < r->total) {
+        if (stopped(r))
+            return save_and_stop(r);
+        if ((status = rn_loader_next(r->loader, &b)) || !b.n)
+            break;
+        status = train_batch(r, &b);
+    }
+    return status;
+}
+
+/* Validates the model as rn-infer will run it. */
+static int validate(struct run *r, struct rn_log_row *row)
+{
+    struct rn_session *s = NULL;
+    struct rn_metrics m;
+    int status;
+
+    if (!r->val_loader)
+        return 0;
+    report(r, row->train_loss, true);
+    if ((status = rn_session_new(&s, r->job.model, r->c->batch, r->c->threads)))
+        return status;
+    rn_loader_start(r->val_loader, 0, 0);
+    status = rn_evaluate(s, r->val_loader, rn_model_classes(r->job.model), r->hooks->stop, &m);
+    rn_session_free(s);
+    if (status)
+        return status == RN_ESTOP ? save_and_stop(r) : status;
+    row->validated = true;
+    row->val_loss = m.loss / (double)m.n;
+    row->val_acc = (double)m.top1 / (double)m.n;
+    return 0;
+}
+
+/* Evaluation and the log row; then the run stands at the start of the next epoch. */
+static int finish_epoch(struct run *r)
+{
+    double seconds = rn_seconds() - r->fast_from;
+    struct rn_log_row row = {
+        .epoch = r->at.epoch + 1,
+        .step = r->at.step,
+        .train_loss = r->at.loss / (double)r->at.pictures,
+        .lr = rn_schedule_lr(r->c, r->at.step - 1, r->total, r->epoch_steps),
+        .images_per_s = r->fast_pictures ? (double)r->fast_pictures / seconds : 0,
+    };
+    int status = validate(r, &row);
+
+    row.seconds = elapsed(r);
+    if (!status)
+        status = rn_log_add(&r->log, &row);
+    r->at.epoch++;
+    r->at.batch = r->at.pictures = 0;
+    r->at.loss = 0;
+    return status;
+}
+
+/* ---- the run ---- */
+
+static int prepare(struct run *r)
+{
+    const struct rn_train_config *c = r->c;
+    struct rn_loader_config config = {
+        .augment = { c->flip, c->crop }, .batch = c->batch, .shuffle = true, .seed = c->seed
+    };
+    long count = rn_source_count(r->job.data);
+    int status = rn_trainer_new(&r->trainer, r->job.model, c->batch, c->threads);
+
+    config.prep = *rn_model_prep(r->job.model);
+    status = status ? status : rn_loader_new(&r->loader, r->job.data, &config);
+    config.augment = (struct rn_augment){ 0 };
+    config.shuffle = false;
+    if (!status && r->job.val)
+        status = rn_loader_new(&r->val_loader, r->job.val, &config);
+    r->epoch_steps = (count + c->batch - 1) / c->batch;
+    r->total = r->epoch_steps * c->epochs;
+    if (c->steps && c->steps < r->total)
+        r->total = c->steps;
+    return status;
+}
+
+static int run_epochs(struct run *r)
+{
+    int status;
+
+    for (;;) {
+        if ((status = train_epoch(r)) || (status = finish_epoch(r)))
+            return status;
+        if (r->at.step >= r->total)
+            return rn_model_write(r->job.model, r->c->output);
+        if ((status = save(r)))
+            return status;
+    }
+}
+
+/* From the checkpoint, if the run is to go on from one, to the model file. */
+static int run_all(struct run *r)
+{
+    bool resumed = r->c->resume && !access(r->checkpoint, F_OK);
+    int status = prepare(r);
+
+    if (!status && resumed)
+        status = take_up(r);
+    if (!status)
+        status = rn_log_open(&r->log, r->c, resumed, r->at.step);
+    if (!status)
+        status = run_epochs(r);
+    int closed = rn_log_close(&r->log);
+    if (!status && !closed)
+        unlink(r->checkpoint);
+    return status ? status : closed;
+}
+
+static int checkpoint_path(struct run *r)
+{
+    size_t n = strlen(r->c->output) + sizeof ".ckpt";
+
+    if (!(r->checkpoint = rn_alloc(n, 1)))
+        return RN_EMEM;
+    snprintf(r->checkpoint, n, "%s.ckpt", r->c->output);
+    if (!r->c->resume && !r->c->force && !access(r->checkpoint, F_OK))
+        return rn_fail(RN_EUSAGE, "%s exists: go on from it with --resume, or start over with -f",
+                       r->checkpoint);
+    return 0;
+}
+
+int rn_train(const struct rn_train_config *c, const struct rn_train_hooks *hooks)
+{
+    static const struct rn_train_hooks none;
+    struct run r = { .c = c, .hooks = hooks ? hooks : &none, .begun = rn_seconds() };
+    int status = checkpoint_path(&r);
+
+    if (!status)
+        status = rn_job_open(&r.job, c, r.hooks);
+    if (!status && c->resume && complete(&r))
+        unlink(r.checkpoint);
+    else if (!status)
+        status = run_all(&r);
+    rn_loader_close(r.loader);
+    rn_loader_close(r.val_loader);
+    rn_trainer_free(r.trainer);
+    rn_job_close(&r.job);
+    rn_free(r.checkpoint);
+    return status;
+}

@@ -1,0 +1,217 @@
+#!/usr/bin/python3
+"""Writes tests/golden/*.safetensors: what PyTorch, in float64, makes of small residual networks.
+
+Usage: scripts/golden.py [FOLDER]         (Debian: python3-torch, python3-numpy)
+
+Inputs, labels and parameters are not stored: both sides compute them from a name, an element number and a seed
+(splitmix64, see `uniform`), so a file holds results alone: logits in training and in evaluation mode, losses, gradients,
+running statistics. tests/unit/golden.c reads them.
+"""
+import json
+import struct
+import sys
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+STEPS, LR, MOMENTUM, DECAY = 10, 0.005, 0.9, 0.02
+MASK = (1 << 64) - 1
+
+# name, spec, family, stem, stages, (C, H, W), batch, classes, nesterov, stored elements of a gradient, margin
+NETWORKS = [
+    ("d2l-narrow", "d2l-resnet18:stages=2x8+2x12+2x20+2x36,stem-width=8", "d2l", 8,
+     [(2, 8), (2, 12), (2, 20), (2, 36)], (1, 36, 44), 6, 10, False, 1 << 30, 2e-5),
+    ("cifar-narrow", "cifar-resnet20:stages=3x4+3x8+3x16,stem-width=4,in=3", "cifar", 4,
+     [(3, 4), (3, 8), (3, 16)], (3, 16, 20), 8, 10, True, 1 << 30, 2e-5),
+    ("d2l-resnet18", "d2l-resnet18", "d2l", 64,
+     [(2, 64), (2, 128), (2, 256), (2, 512)], (1, 40, 40), 4, 10, True, 64, 1.2e-5),
+    ("cifar-resnet20", "cifar-resnet20", "cifar", 16,
+     [(3, 16), (3, 32), (3, 64)], (3, 20, 20), 4, 10, False, 64, 1.2e-5),
+]
+
+
+# ---- numbers both sides compute ----
+
+def bits(name, seed, count):
+    """The splitmix64 stream seeded by FNV-1a(name) + seed: `count` uint64."""
+    key = 0xcbf29ce484222325
+    for byte in name.encode():
+        key = (key ^ byte) * 0x100000001b3 & MASK
+    x = np.uint64((key + seed) & MASK) + np.uint64(0x9e3779b97f4a7c15) * np.arange(1, count + 1, dtype=np.uint64)
+    x = (x ^ x >> np.uint64(30)) * np.uint64(0xbf58476d1ce4e5b9)
+    x = (x ^ x >> np.uint64(27)) * np.uint64(0x94d049bb133111eb)
+    return x ^ x >> np.uint64(31)
+
+
+def uniform(name, seed, count):
+    """In [-1, 1), multiples of 2^-23: exact in float32."""
+    return (bits(name, seed, count) >> np.uint64(40)).astype(np.float64) * 2.0**-23 - 1
+
+
+def parameter(name, seed, shape):
+    """Values of a tensor of the network, rounded to float32."""
+    u = uniform(name, seed, int(np.prod(shape)))
+    if len(shape) > 1:
+        u *= np.sqrt(6 / np.prod(shape[1:]))  # He et al. 2015b
+    elif name.endswith(".running_var"):
+        u = 1 + 0.99 * u  # some small enough to show eps
+    elif name.endswith(".weight"):
+        u = 1 + 0.1 * u
+    else:
+        u *= 0.1
+    return torch.from_numpy(u.astype(np.float32).astype(np.float64).reshape(shape))
+
+
+def batch(step, seed, shape, classes):
+    """Batch number `step`: pictures in NHWC order here and in C, given to PyTorch as NCHW."""
+    n, c, h, w = shape
+    x = torch.from_numpy(uniform("input.%d" % step, seed, n * c * h * w).reshape(n, h, w, c)).permute(0, 3, 1, 2)
+    return x.contiguous(), torch.from_numpy((bits("label.%d" % step, seed, n) % np.uint64(classes)).astype(np.int64))
+
+
+# ---- the networks ----
+
+class Block(nn.Module):
+    """Basic block. d2l: biased convolutions, a biased 1x1 shortcut without batch norm. cifar: option A of He 2015."""
+
+    def __init__(self, family, c, k, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(c, k, 3, stride, 1, bias=family == "d2l")
+        self.bn1 = nn.BatchNorm2d(k)
+        self.conv2 = nn.Conv2d(k, k, 3, 1, 1, bias=family == "d2l")
+        self.bn2 = nn.BatchNorm2d(k)
+        self.relu = nn.ReLU()
+        self.shortcut_pad = (k - c) // 2 if family == "cifar" and k != c else 0
+        self.downsample = nn.Sequential(nn.Conv2d(c, k, 1, stride)) if family == "d2l" and stride > 1 else None
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        if self.shortcut_pad:
+            x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.shortcut_pad, self.shortcut_pad))
+        elif self.downsample:
+            x = self.downsample(x)
+        return self.relu(y + x)
+
+
+class Network(nn.Module):
+    """Named as torchvision names a ResNet."""
+
+    def __init__(self, family, stem, stages, channels, classes):
+        super().__init__()
+        wide = family == "d2l"
+        self.conv1 = nn.Conv2d(channels, stem, 7 if wide else 3, 2 if wide else 1, 3 if wide else 1, bias=wide)
+        self.bn1 = nn.BatchNorm2d(stem)
+        self.relu = nn.ReLU()
+        self.maxpool = nn.MaxPool2d(3, 2, 1) if wide else nn.Identity()
+        self.stages = len(stages)
+        c = stem
+        for i, (blocks, k) in enumerate(stages):
+            layer = [Block(family, c if j == 0 else k, k, 2 if i > 0 and j == 0 else 1) for j in range(blocks)]
+            setattr(self, "layer%d" % (i + 1), nn.Sequential(*layer))
+            c = k
+        self.fc = nn.Linear(c, classes)
+
+    def forward(self, x):
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        for i in range(self.stages):
+            x = getattr(self, "layer%d" % (i + 1))(x)
+        return self.fc(x.mean((2, 3)))
+
+
+def make(family, stem, stages, shape, classes, seed):
+    net = Network(family, stem, stages, shape[1], classes).double()
+    with torch.no_grad():
+        for name, t in net.state_dict().items():
+            if t.is_floating_point():
+                t.copy_(parameter(name, seed, tuple(t.shape)))
+    return net
+
+
+def margin(net, x):
+    """How near any ReLU comes to its kink and any max pool to a tie of positive values: float32 must not cross."""
+    near = []
+    hooks = [m.register_forward_hook(lambda m, i, o: near.append(i[0].abs().min().item()))
+             for m in net.modules() if isinstance(m, nn.ReLU)]
+
+    def pool(m, i, o):
+        windows = F.unfold(F.pad(i[0], (1, 1, 1, 1)), 3, stride=2).reshape(i[0].shape[0], i[0].shape[1], 9, -1)
+        top = windows.topk(2, 2).values
+        near.append((top[:, :, 0] - top[:, :, 1])[top[:, :, 1] > 0].min().item())
+    if isinstance(net.maxpool, nn.MaxPool2d):
+        hooks.append(net.maxpool.register_forward_hook(pool))
+    with torch.no_grad():
+        net(x)
+    for h in hooks:
+        h.remove()
+    return min(near)
+
+
+# ---- files ----
+
+def write_safetensors(path, tensors, meta):
+    header, offset = {"__metadata__": meta}, 0
+    names = {np.dtype("float32"): "F32", np.dtype("float64"): "F64", np.dtype("int64"): "I64"}
+    for name, a in tensors.items():
+        header[name] = {"dtype": names[a.dtype], "shape": list(a.shape), "data_offsets": [offset, offset + a.nbytes]}
+        offset += a.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text)
+        for a in tensors.values():
+            f.write(a.tobytes())
+
+
+def sampled(name, seed, flat, most):
+    """All elements, or `most` of them at places both sides compute."""
+    if flat.size <= most:
+        return flat
+    return flat[(bits("sample." + name, seed, most) % np.uint64(flat.size)).astype(np.int64)]
+
+
+def record(name, spec, family, stem, stages, chw, n, classes, nesterov, most, least, folder):
+    shape, f32 = (n, *chw), lambda t: t.detach().numpy().astype(np.float32)
+    for seed in range(1, 1000):  # the first whose ReLUs keep their distance
+        net = make(family, stem, stages, shape, classes, seed)
+        x, label = batch(0, seed, shape, classes)
+        if margin(net, x) > least:
+            break
+    else:
+        sys.exit("golden.py: %s: no seed keeps its ReLUs %g from zero" % (name, least))
+    net = make(family, stem, stages, shape, classes, seed)  # margin() has moved the running statistics
+    out = {"logits.eval": f32(net.eval()(x))}
+    sgd = torch.optim.SGD(net.train().parameters(), LR, MOMENTUM, weight_decay=DECAY, nesterov=nesterov)
+    losses = []
+    for step in range(STEPS):
+        x, label = batch(step, seed, shape, classes)
+        logits = net(x)
+        loss = F.cross_entropy(logits, label)
+        sgd.zero_grad()
+        loss.backward()
+        losses.append(loss.item())
+        if step == 0:
+            out["logits.train"] = f32(logits)
+            for p, t in net.named_parameters():
+                grad = t.grad.numpy().reshape(-1)
+                out["grad." + p] = sampled(p, seed, grad, most).astype(np.float32)
+                out["norm." + p] = np.array(np.linalg.norm(grad))
+            out.update({b: f32(t) for b, t in net.named_buffers() if t.is_floating_point()})
+        sgd.step()
+    out["losses"] = np.array(losses)
+    write_safetensors("%s/%s.safetensors" % (folder, name), out, {
+        "spec": spec, "input": "%dx%dx%d" % chw, "batch": str(n), "classes": str(classes), "seed": str(seed),
+        "lr": str(LR), "momentum": str(MOMENTUM), "nesterov": str(int(nesterov)), "weight_decay": str(DECAY),
+        "torch": torch.__version__})
+    print("%-16s seed %d, losses %.4f to %.4f" % (name, seed, losses[0], losses[-1]))
+
+
+def main():
+    np.seterr(over="ignore")
+    for row in NETWORKS:
+        record(*row, sys.argv[1] if len(sys.argv) > 1 else "tests/golden")
+
+
+if __name__ == "__main__":
+    main()

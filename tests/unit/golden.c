@@ -1,0 +1,369 @@
+/*
+ * Parity with PyTorch: tests/golden/NAME.safetensors, written by scripts/golden.py in float64,
+ * against our training and inference. Pictures, labels and parameters are computed here as there:
+ * from name, seed and element number. The rule for gradients is that of a layer: a bias before
+ * batch norm has gradient 0, so its error is measured by its layer's weight.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/model.h"
+#include "ops/conv.h"
+#include "rn.h"
+#include "tap.h"
+#include "train/step.h"
+
+enum { STEPS = 10, CLASSES = 10, THREADS = 2 };
+
+/* What a golden file says, and where its tensors are. */
+struct golden {
+    const char *name, *spec;
+    struct rn_weights *file;
+    int C, H, W, n;
+    uint64_t seed;
+    struct rn_sgd sgd;
+};
+
+/* ---- numbers both sides compute ---- */
+
+/* Element i of the splitmix64 stream seeded by FNV-1a(name) + seed. */
+static uint64_t bits(const char *name, uint64_t seed, size_t i)
+{
+    uint64_t x = 0xcbf29ce484222325;
+    for (; *name; name++)
+        x = (x ^ (unsigned char)*name) * 0x100000001b3;
+    x += seed + 0x9e3779b97f4a7c15 * (i + 1);
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+    x = (x ^ x >> 27) * 0x94d049bb133111eb;
+    return x ^ x >> 31;
+}
+
+/* In [-1, 1), exact in float. */
+static double uniform(const char *name, uint64_t seed, size_t i)
+{
+    return (double)(bits(name, seed, i) >> 40) * 0x1p-23 - 1;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+    return n >= m && !strcmp(s + n - m, end);
+}
+
+/* Weights as He et al. 2015b draw them; batch norm's scales and variances about 1, shifts about 0.
+ */
+static double param_value(const struct rn_param *p, double u)
+{
+    size_t fan_in = 1;
+    for (int i = 1; i < p->rank; i++)
+        fan_in *= (size_t)p->dim[i];
+    if (p->rank > 1)
+        return u * sqrt(6 / (double)fan_in);
+    if (ends_with(p->name, ".running_var"))
+        return 1 + 0.99 * u;
+    return (ends_with(p->name, ".weight") ? 1 : 0) + 0.1 * u;
+}
+
+static void fill_model(const struct golden *g, struct rn_model *m)
+{
+    for (int i = 0; i < m->graph.params; i++) {
+        const struct rn_param *p = &m->graph.param[i];
+        float *value = m->value[i];
+        if (p->dtype == RN_I64)
+            *(int64_t *)m->value[i] = 0;
+        for (size_t j = 0; p->dtype == RN_F32 && j < rn_param_count(p); j++)
+            value[j] = (float)param_value(p, uniform(p->name, g->seed, j));
+    }
+}
+
+struct batch {
+    float *x; /* [n][H][W][C] */
+    int *label;
+};
+
+static struct batch make_batch(const struct golden *g, int step)
+{
+    char input[16], label[16];
+    size_t count = (size_t)g->n * (size_t)g->C * (size_t)g->H * (size_t)g->W;
+    struct batch b = { malloc(count * sizeof *b.x), malloc((size_t)g->n * sizeof *b.label) };
+
+    snprintf(input, sizeof input, "input.%d", step);
+    snprintf(label, sizeof label, "label.%d", step);
+    for (size_t i = 0; i < count; i++)
+        b.x[i] = (float)uniform(input, g->seed, i);
+    for (int i = 0; i < g->n; i++)
+        b.label[i] = (int)(bits(label, g->seed, (size_t)i) % CLASSES);
+    return b;
+}
+
+static void free_batch(struct batch b)
+{
+    free(b.x);
+    free(b.label);
+}
+
+/* ---- the file ---- */
+
+static const struct rn_tensor *find(const struct golden *g, const char *kind, const char *name)
+{
+    char full[RN_NAME_MAX + 16];
+    snprintf(full, sizeof full, "%s%s", kind, name);
+    for (int i = 0; i < rn_weights_count(g->file); i++)
+        if (!strcmp(rn_weights_tensor(g->file, i)->name, full))
+            return rn_weights_tensor(g->file, i);
+    printf("# %s: no %s\n", g->name, full);
+    exit(1);
+}
+
+static size_t elements(const struct rn_tensor *t)
+{
+    return t->bytes / (t->dtype == RN_F64 ? sizeof(double) : sizeof(float));
+}
+
+static double element(const struct rn_tensor *t, size_t i)
+{
+    float f;
+    double d;
+    if (t->dtype == RN_F64)
+        memcpy(&d, (const char *)t->data + i * sizeof d, sizeof d);
+    else
+        memcpy(&f, (const char *)t->data + i * sizeof f, sizeof f);
+    return t->dtype == RN_F64 ? d : f;
+}
+
+static double meta(const struct golden *g, const char *key)
+{
+    const char *text = rn_weights_meta(g->file, key);
+    return text ? atof(text) : NAN;
+}
+
+static bool open_golden(struct golden *g, const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof path, "tests/golden/%s.safetensors", name);
+    *g = (struct golden){ .name = name };
+    if (rn_weights_open(&g->file, path))
+        return ok(false, "%s", rn_error());
+    g->spec = rn_weights_meta(g->file, "spec");
+    g->n = (int)meta(g, "batch");
+    g->seed = (uint64_t)meta(g, "seed");
+    g->sgd = (struct rn_sgd){ meta(g, "lr"), meta(g, "momentum"), meta(g, "weight_decay"),
+                              meta(g, "nesterov") == 1 };
+    const char *input = rn_weights_meta(g->file, "input");
+    return ok(g->spec && input && sscanf(input, "%dx%dx%d", &g->C, &g->H, &g->W) == 3,
+              "%s: %s at %s", name, g->spec, input);
+}
+
+/* |ours - theirs| / |theirs|, or infinity when one is not finite. */
+static double distance(const struct rn_tensor *t, const float *ours)
+{
+    double error = 0, norm = 0;
+    for (size_t i = 0; i < elements(t); i++) {
+        double d = ours[i] - element(t, i);
+        error += d * d;
+        norm += element(t, i) * element(t, i);
+    }
+    return isfinite(error) ? sqrt(error / norm) : INFINITY;
+}
+
+/* ---- outputs ---- */
+
+static void check_inference(const struct golden *g, const struct rn_model *m, const char *isa)
+{
+    struct rn_session *s;
+    struct batch b = make_batch(g, 0);
+    float *logits = malloc((size_t)(g->n * CLASSES) * sizeof *logits);
+
+    if (ok(!rn_session_new(&s, m, g->n, THREADS), "%s, %s: a session", g->name, isa)) {
+        rn_session_run(s, b.x, g->n, logits);
+        double d = distance(find(g, "logits.", "eval"), logits);
+        ok(d < 1e-5, "%s, %s: logits in evaluation mode, off by %.1e", g->name, isa, d);
+        rn_session_free(s);
+    }
+    free(logits);
+    free_batch(b);
+}
+
+/* Runs one op forward as the only thread. */
+static void forward_op(struct rn_trainer *t, struct rn_train_op *o, const float *x, int n)
+{
+    if (!o->op)
+        return;
+    o->call.N = n;
+    if (o->call.node->in[0] == 0)
+        o->call.x = x;
+    if (o->call.conv)
+        rn_conv_pack(&o->conv, RN_FORWARD, o->call.param[0], o->call.param[1], t->packed, 0, 1);
+    o->op->forward(&o->call, 0, 1);
+}
+
+/* The logits in training mode lie in memory that backward reuses, so forward runs alone here. */
+static void check_training_forward(const struct golden *g, struct rn_model *m, const char *isa)
+{
+    struct rn_trainer *t;
+    struct batch b = make_batch(g, 0);
+
+    if (ok(!rn_trainer_new(&t, m, g->n, 1), "%s, %s: a trainer", g->name, isa)) {
+        for (int i = 0; i < t->units.units; i++) {
+            forward_op(t, &t->unit[i].main, b.x, g->n);
+            forward_op(t, &t->unit[i].tail, b.x, g->n);
+        }
+        double d = distance(find(g, "logits.", "train"), t->unit[t->units.units - 1].main.call.y);
+        ok(d < 1e-5, "%s, %s: logits in training mode, off by %.1e", g->name, isa, d);
+        rn_trainer_free(t);
+    }
+    free_batch(b);
+}
+
+/* ---- gradients ---- */
+
+/* Norm of the error of parameter p's gradient, estimated from the elements stored, and of the
+ * gradient itself. */
+static double gradient_error(const struct golden *g, const struct rn_param *p, const float *grad)
+{
+    const struct rn_tensor *t = find(g, "grad.", p->name);
+    size_t count = rn_param_count(p), stored = elements(t);
+    char sample[RN_NAME_MAX + 16];
+    double error = 0;
+
+    snprintf(sample, sizeof sample, "sample.%s", p->name);
+    for (size_t i = 0; i < stored; i++) {
+        double d = grad[stored == count ? i : bits(sample, g->seed, i) % count] - element(t, i);
+        error += d * d;
+    }
+    return isfinite(error) ? sqrt(error * (double)count / (double)stored) : INFINITY;
+}
+
+static double norm_of(const float *v, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)v[i] * v[i];
+    return sqrt(sum);
+}
+
+/* The larger of its gradient's norm and that of its layer's weight. */
+static double gradient_size(const struct golden *g, const struct rn_param *p)
+{
+    char weight[RN_NAME_MAX];
+    snprintf(weight, sizeof weight, "%.*s.weight", (int)(strrchr(p->name, '.') - p->name), p->name);
+    return fmax(element(find(g, "norm.", p->name), 0), element(find(g, "norm.", weight), 0));
+}
+
+static void check_gradients(const struct golden *g, const struct rn_trainer *t, const char *isa)
+{
+    const struct rn_graph *graph = &t->model->graph;
+    double worst = 0;
+    int checked = 0, at = 0;
+
+    for (int i = 0; i < graph->params; i++) {
+        const struct rn_param *p = &graph->param[i];
+        if (!p->trained)
+            continue;
+        double norm = norm_of(t->grad[i], rn_param_count(p)),
+               theirs = element(find(g, "norm.", p->name), 0);
+        double error =
+            fmax(gradient_error(g, p, t->grad[i]), fabs(norm - theirs)) / gradient_size(g, p);
+        if (!(error <= worst)) {
+            worst = error;
+            at = i;
+        }
+        checked++;
+    }
+    ok(worst < 1e-4, "%s, %s: %d gradients, %s off by %.1e", g->name, isa, checked,
+       graph->param[at].name, worst);
+    int theirs = 0;
+    for (int i = 0; i < rn_weights_count(g->file); i++)
+        theirs += !strncmp(rn_weights_tensor(g->file, i)->name, "grad.", 5);
+    ok(checked == theirs, "%s, %s: PyTorch has %d gradients", g->name, isa, theirs);
+}
+
+static void check_statistics(const struct golden *g, const struct rn_model *m, const char *isa)
+{
+    double worst = 0;
+    bool counted = true;
+    int checked = 0;
+
+    for (int i = 0; i < m->graph.params; i++) {
+        const struct rn_param *p = &m->graph.param[i];
+        if (p->trained)
+            continue;
+        if (p->dtype == RN_I64) {
+            counted &= *(const int64_t *)m->value[i] == 1;
+            continue;
+        }
+        worst = fmax(worst, distance(find(g, "", p->name), m->value[i]));
+        checked++;
+    }
+    ok(worst < 1e-5, "%s, %s: %d running statistics, off by %.1e", g->name, isa, checked, worst);
+    ok(counted, "%s, %s: one batch tracked", g->name, isa);
+}
+
+/* ---- losses ---- */
+
+/* A rounding error doubles with a step, generously: a ReLU on the edge that falls the other way is
+ * worth 1e-5 of the loss. */
+static void check_losses(const struct golden *g, struct rn_trainer *t, const char *isa)
+{
+    const struct rn_tensor *losses = find(g, "", "losses");
+    double worst = 0, tolerance = 1e-5;
+
+    for (int step = 0; step < STEPS; step++, tolerance *= 2) {
+        struct batch b = make_batch(g, step);
+        double loss = rn_trainer_run(t, b.x, b.label, g->n, &g->sgd);
+        double error = fabs(loss / element(losses, (size_t)step) - 1) / tolerance;
+        worst = error <= worst ? worst : error; /* a NaN stays */
+        free_batch(b);
+    }
+    ok(worst < 1, "%s, %s: %d losses of SGD, at %.1g of the tolerance", g->name, isa, STEPS, worst);
+}
+
+static void check_training(const struct golden *g, struct rn_model *m, const char *isa)
+{
+    struct rn_trainer *t;
+    struct batch b = make_batch(g, 0);
+
+    if (!rn_trainer_new(&t, m, g->n, THREADS)) {
+        rn_trainer_run(t, b.x, b.label, g->n, NULL);
+        check_gradients(g, t, isa);
+        check_statistics(g, m, isa);
+        fill_model(g, m);
+        check_losses(g, t, isa);
+        rn_trainer_free(t);
+    }
+    free_batch(b);
+}
+
+static void check_isa(const struct golden *g, const char *isa)
+{
+    struct rn_model *m;
+    if (!ok(!rn_isa_select(isa) && !rn_model_new(&m, g->spec, g->C, g->H, g->W, CLASSES),
+            "%s, %s: the network", g->name, isa))
+        return;
+    fill_model(g, m);
+    check_inference(g, m, isa);
+    check_training_forward(g, m, isa);
+    fill_model(g, m);
+    check_training(g, m, isa);
+    rn_model_free(m);
+}
+
+int main(void)
+{
+    static const char *const name[] = { "d2l-narrow", "cifar-narrow", "d2l-resnet18",
+                                        "cifar-resnet20" };
+    const char *isa[8] = { "ref" };
+    int isas = 1 + rn_isa_names(isa + 1, 7);
+
+    for (int i = 0; i < 4; i++) {
+        struct golden g;
+        bool narrow = strstr(name[i], "narrow");
+        if (!open_golden(&g, name[i]))
+            continue;
+        for (int j = narrow ? 0 : isas - 1; j < isas; j++) /* the full widths on the best only */
+            check_isa(&g, isa[j]);
+        rn_weights_close(g.file);
+    }
+    return done();
+}
