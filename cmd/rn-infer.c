@@ -1,0 +1,331 @@
+/*
+ * rn-infer: a model and pictures in; one record per picture out, in order, or with --eval the
+ * accuracy of them all.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "opt.h"
+#include "rn.h"
+#include "say.h"
+
+static const char *model_path, *labels_path;
+static bool want_eval, want_truth, want_logits, want_header;
+static int part = -1, batch = 32, topk;
+
+static const char *const part_words[] = { "train", "test", NULL };
+
+static const struct opt opts[] = {
+    OPT_STRING('m', "model", &model_path, "FILE", "the model, as rn-train writes it"),
+    OPT_INT('k', "topk", &topk, "N", "classes in a record, the likeliest first (1)", 1, 1000000),
+    OPT_FLAG(0, "logits", &want_logits, "all logits instead, in the order of the classes"),
+    OPT_FLAG(0, "truth", &want_truth, "the true label as second field"),
+    OPT_FLAG(0, "header", &want_header, "begin with a line of names"),
+    OPT_FLAG(0, "eval", &want_eval, "instead of records: n, correct, top1, top5, loss"),
+    OPT_ENUM(0, "part", &part, "NAME", "part of a data set: train, test (test)", part_words),
+    OPT_STRING(0, "labels", &labels_path, "FILE", "class names, a line each (those of the data)"),
+    OPT_INT('b', "batch-size", &batch, "N", "pictures at a time; changes no result", 1, 65536),
+    OPT_END,
+};
+
+static const struct opt_tool tool = {
+    .name = "rn-infer",
+    .usage = "-m FILE [OPTION]... DATA...\n-m FILE --eval [OPTION]... DATA...",
+    .about =
+        "Classifies the pictures of DATA (an IDX file, the folder with the usual four, or - for\n"
+        "standard input) and prints a record for each: path, label, probability.",
+    .opts = opts,
+    .with = WITH_THREADS | WITH_ISA | WITH_JSON,
+};
+
+struct input {
+    const char *path;
+    struct rn_source *source;
+    char *error; /* where source is NULL: why it can't be read */
+};
+
+static struct rn_model *model;
+static struct rn_session *session;
+static int classes;
+static float *logits; /* [batch][classes] */
+static float *prob;   /* [classes] */
+static int *order;    /* [topk] */
+static long written;  /* records */
+static bool failed;   /* an input was left out */
+
+static void *allocate(size_t n, size_t size)
+{
+    void *p = calloc(n, size);
+    if (!p)
+        die("memory is short");
+    return p;
+}
+
+/* ---- what to do ---- */
+
+static void check_options(int argc, char **argv, int first)
+{
+    int stdins = 0;
+    if (!model_path)
+        opt_usage("no -m FILE");
+    if (first == argc)
+        opt_usage("no DATA; - is standard input");
+    for (int i = first; i < argc; i++)
+        stdins += strcmp(argv[i], "-") == 0;
+    if (stdins + (strcmp(model_path, "-") == 0) > 1)
+        die("standard input (-) is given twice");
+    if (want_eval && (want_truth || want_logits || want_header || topk))
+        die("--eval prints no records: it goes without --topk, --logits, --truth and --header");
+    if (want_logits && topk)
+        die("--logits prints every class: it goes without --topk");
+    if (want_header && common.json)
+        die("--json names its members: it goes without --header");
+}
+
+/* Labels are counted by the model's classes, wherever they are wanted. */
+static void open_input(struct input *in)
+{
+    enum rn_part which = part < 0 ? RN_PART_DEFAULT : part + RN_PART_TRAIN;
+    if (rn_source_open(&in->source, in->path, which, RN_PART_TEST, labels_path)) {
+        complain("%s", rn_error());
+        in->error = strdup(rn_error());
+        in->source = NULL;
+        failed = true;
+        return;
+    }
+    if (!want_eval && !want_truth)
+        return;
+    if (rn_source_classes(in->source) == 0)
+        die("%s: no labels in these data, and --%s needs them", in->path,
+            want_eval ? "eval" : "truth");
+    if (rn_source_bind(in->source, model))
+        die("%s", rn_error());
+}
+
+static struct input *open_inputs(int n, char **path)
+{
+    struct input *in = allocate(n, sizeof *in);
+    bool any = false;
+    for (int i = 0; i < n; i++) {
+        in[i].path = path[i];
+        open_input(&in[i]);
+        any = any || in[i].source;
+    }
+    if (!any || (want_eval && failed)) /* a part of the data has another accuracy */
+        exit(2);
+    return in;
+}
+
+static void open_model(int threads)
+{
+    size_t bytes = 0;
+    if (rn_model_open(&model, model_path) || rn_session_new(&session, model, batch, threads) ||
+        rn_session_bytes(model, batch, threads, &bytes))
+        die("%s", rn_error());
+    note("%s, instruction set %s, %d threads, batches of %d in %.1f MB", rn_model_spec(model),
+         rn_isa_name(), threads, batch, (double)bytes / 1e6);
+    classes = rn_model_classes(model);
+    topk = topk == 0 ? 1 : topk < classes ? topk : classes;
+    logits = allocate((size_t)batch * classes, sizeof *logits);
+    prob = allocate(classes, sizeof *prob);
+    order = allocate(topk, sizeof *order);
+}
+
+/* A class's name: the model's, else its number. */
+static const char *label(int i)
+{
+    static char number[16];
+    const char *name = rn_model_label(model, i);
+    if (name)
+        return name;
+    snprintf(number, sizeof number, "%d", i);
+    return number;
+}
+
+/* ---- records ---- */
+
+static void put_header(void)
+{
+    fputs(want_truth ? "path\ttruth" : "path", stdout);
+    for (int i = 0; want_logits && i < classes; i++) {
+        putchar('\t');
+        put_field(label(i));
+    }
+    for (int i = 0; !want_logits && i < topk; i++)
+        printf("\tlabel_%d\tprob_%d", i + 1, i + 1);
+    putchar('\n');
+}
+
+static void put_row(const char *name, int truth, const float *v)
+{
+    put_field(name);
+    if (want_truth) {
+        putchar('\t');
+        put_field(truth < 0 ? "" : label(truth));
+    }
+    for (int i = 0; want_logits && i < classes; i++) {
+        putchar('\t');
+        put_number(v[i]);
+    }
+    for (int i = 0; !want_logits && i < topk; i++) {
+        putchar('\t');
+        put_field(label(order[i]));
+        putchar('\t');
+        put_number(prob[order[i]]);
+    }
+    putchar('\n');
+}
+
+static void put_object(const char *name, int truth, const float *v)
+{
+    putchar('{');
+    put_json_member("path", name);
+    if (want_truth && truth >= 0) {
+        putchar(',');
+        put_json_member("truth", label(truth));
+    } else if (want_truth) {
+        fputs(",\"truth\":null", stdout);
+    }
+    fputs(want_logits ? ",\"logits\":[" : ",\"top\":[", stdout);
+    for (int i = 0; want_logits && i < classes; i++) {
+        fputs(i ? "," : "", stdout);
+        put_json_number(v[i]);
+    }
+    for (int i = 0; !want_logits && i < topk; i++) {
+        fputs(i ? ",{" : "{", stdout);
+        put_json_member("label", label(order[i]));
+        printf(",\"index\":%d,\"prob\":", order[i]);
+        put_json_number(prob[order[i]]);
+        putchar('}');
+    }
+    puts("]}");
+}
+
+/* The record of an input that can't be read stands in its place. */
+static void put_missing(const char *name, const char *error)
+{
+    if (common.json) {
+        putchar('{');
+        put_json_member("path", name);
+        fputs(",\"error\":", stdout);
+        put_json(error);
+        puts("}");
+        return;
+    }
+    put_field(name);
+    for (int fields = want_truth + (want_logits ? classes : 2 * topk); fields > 0; fields--)
+        putchar('\t');
+    putchar('\n');
+}
+
+static void put_batch(const struct rn_batch *b)
+{
+    rn_session_run(session, b->x, b->n, logits);
+    for (int i = 0; i < b->n; i++) {
+        const float *v = logits + (size_t)i * classes;
+        if (!want_logits) {
+            rn_softmax(v, classes, prob);
+            rn_topk(v, classes, topk, order);
+        }
+        (common.json ? put_object : put_row)(b->name[i], b->label[i], v);
+    }
+    written += b->n;
+    flush_stdout();
+}
+
+static void put_input(const struct input *in)
+{
+    struct rn_loader *loader = NULL;
+    struct rn_batch b;
+    int status = rn_loader_open(&loader, in->source, rn_model_prep(model), batch);
+    while (status == 0 && (status = rn_loader_next(loader, &b)) == 0 && b.n > 0)
+        put_batch(&b);
+    if (status) {
+        complain("%s", rn_error());
+        failed = true;
+    }
+    rn_loader_close(loader);
+}
+
+static int classify(const struct input *in, int n)
+{
+    if (want_header)
+        put_header();
+    for (int i = 0; i < n; i++)
+        if (in[i].source)
+            put_input(&in[i]);
+        else
+            put_missing(in[i].path, in[i].error);
+    return !failed ? 0 : written ? 1 : 2;
+}
+
+/* ---- accuracy ---- */
+
+static void put_metrics(const struct rn_metrics *m)
+{
+    double n = (double)m->n;
+    const struct {
+        const char *name;
+        double value;
+    } line[] = { { "n", n },
+                 { "correct", m->top1 },
+                 { "top1", m->top1 / n },
+                 { "top5", m->top5 / n },
+                 { "loss", m->loss / n } };
+    for (int i = 0; i < 5; i++) {
+        if (common.json) {
+            printf("%s\"%s\":", i ? "," : "{", line[i].name);
+            put_json_number(line[i].value);
+        } else {
+            printf("%s\t", line[i].name);
+            put_number(line[i].value);
+            putchar('\n');
+        }
+    }
+    if (common.json)
+        puts("}");
+}
+
+static int evaluate(const struct input *in, int n)
+{
+    struct rn_metrics sum = { 0 };
+    for (int i = 0; i < n; i++) {
+        struct rn_loader *loader = NULL;
+        struct rn_metrics m;
+        if (rn_loader_open(&loader, in[i].source, rn_model_prep(model), batch) ||
+            rn_evaluate(session, loader, classes, NULL, &m))
+            die("%s", rn_error());
+        rn_loader_close(loader);
+        sum.n += m.n;
+        sum.top1 += m.top1;
+        sum.top5 += m.top5;
+        sum.loss += m.loss;
+    }
+    if (sum.n == 0)
+        die("no pictures in the data");
+    put_metrics(&sum);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    say_start("rn-infer");
+    int first = opt_parse(&tool, argc, argv), n = argc - first;
+    check_options(argc, argv, first);
+    open_model(opt_machine());
+    struct input *in = open_inputs(n, argv + first);
+    int status = (want_eval ? evaluate : classify)(in, n);
+    close_stdout();
+    for (int i = 0; i < n; i++) {
+        rn_source_close(in[i].source);
+        free(in[i].error);
+    }
+    free(in);
+    free(order);
+    free(prob);
+    free(logits);
+    rn_session_free(session);
+    rn_model_free(model);
+    return status;
+}

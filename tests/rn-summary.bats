@@ -1,0 +1,110 @@
+# rn-summary: d2l's lines, published counts, depths, JSON, operands.
+load helpers
+
+setup_file() {
+    small_world 64 16
+}
+
+field() { # field NAME: that column of a table with a header, without it
+    awk -F '\t' -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) at = i; next } { print $at }'
+}
+
+@test "d2l's six lines, to the byte" {
+    printf 'Sequential output shape:\t torch.Size([%s])\n' '1, 64, 24, 24' '1, 64, 24, 24' '1, 128, 12, 12' \
+        '1, 256, 6, 6' '1, 512, 3, 3' '1, 10' >"$BATS_TEST_TMPDIR/d2l"
+    rn-summary --style torch d2l-resnet18 1x1x96x96 | cmp - "$BATS_TEST_TMPDIR/d2l"
+}
+
+@test "parameters and multiply-accumulates are the published ones" {
+    while read -r spec shape params macs; do
+        echo "$spec"
+        rn-summary --depth total "$spec" "$shape" >"$BATS_TEST_TMPDIR/total"
+        [ "$(field params <"$BATS_TEST_TMPDIR/total")" = "$params" ]
+        [[ $(field macs <"$BATS_TEST_TMPDIR/total") == $macs ]]
+    done <<'ROWS'
+d2l-resnet18 1x1x96x96 11178378 318657536
+resnet18 1x3x224x224 11689512 1814*
+resnet34 1x3x224x224 21797672 3663*
+resnet50 1x3x224x224 25557032 4089*
+resnet101 1x3x224x224 44549160 7801*
+resnet152 1x3x224x224 60192808 11513*
+cifar-resnet20 1x3x32x32 269722 *
+cifar-resnet32 1x3x32x32 464154 *
+cifar-resnet44 1x3x32x32 658586 *
+cifar-resnet56 1x3x32x32 853018 *
+cifar-resnet110 1x3x32x32 1727962 *
+ROWS
+}
+
+@test "d2l's parameters by stage" {
+    [ "$(rn-summary d2l-resnet18 | field params | tr '\n' ' ')" = \
+        '3328 148224 525952 2100480 8395264 5130 11178378 ' ]
+}
+
+@test "every depth adds up to the total" {
+    for depth in stage block layer; do
+        rn-summary --depth "$depth" resnet50 | awk -F '\t' '
+            NR > 1 && $2 != "total" { params += $5; macs += $6; bytes += $7 }
+            $2 == "total" { exit !(params == $5 && macs == $6 && bytes == $7) }'
+    done
+    [ "$(rn-summary --depth layer resnet18 | wc -l)" -gt "$(rn-summary --depth block resnet18 | wc -l)" ]
+    [ "$(rn-summary --depth block resnet18 | wc -l)" -gt "$(rn-summary resnet18 | wc -l)" ]
+}
+
+@test "figures are those of the whole batch" {
+    one=$(rn-summary --depth total "$NET" 1x3x32x32 | field macs)
+    [ "$(rn-summary --depth total "$NET" 8x3x32x32 | field macs)" -eq $((8 * one)) ]
+    [ "$(rn-summary --depth total "$NET" 8x3x32x32 | field params)" = "$(rn-summary --depth total "$NET" | field params)" ]
+}
+
+@test "several networks stand in one table" {
+    rn-summary --depth total resnet18 resnet34 >"$BATS_TEST_TMPDIR/total"
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/total")" -eq 3 ]
+    [ "$(rn-summary resnet18 resnet34 | field name | grep -c '^total$')" -eq 2 ]
+}
+
+@test "JSON: an object a line" {
+    rn-summary --json d2l-resnet18 "$MODEL" >"$BATS_TEST_TMPDIR/json"
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/json")" -eq 2 ]
+    run jq -c '[.spec, .input, .parameters, .macs, .flops, .inference_bytes > 0, .training_bytes > 0]' "$BATS_TEST_TMPDIR/json"
+    [ "${lines[0]}" = '["d2l-resnet18",[1,1,96,96],11178378,318657536,637315072,true,true]' ]
+    [ "$(jq -s '.[0] | has("labels")' "$BATS_TEST_TMPDIR/json")" = false ]
+    [ "$(jq -s -c '.[1] | [.labels[9], .mean, .std, .resize, (.provenance | type)]' "$BATS_TEST_TMPDIR/json")" = \
+        '["Ankle boot",[0],[1],"squash","object"]' ]
+}
+
+@test "memory grows with the batch, and training takes more than inference" {
+    small=$(rn-summary --json "$NET" 1x3x32x32 | jq .training_bytes)
+    large=$(rn-summary --json "$NET" 64x3x32x32 | jq .training_bytes)
+    infer=$(rn-summary --json "$NET" 64x3x32x32 | jq .inference_bytes)
+    [ "$large" -gt "$small" ]
+    [ "$large" -gt "$infer" ]
+}
+
+@test "a model file, also at another size" {
+    cd "$BATS_TEST_TMPDIR"
+    cp "$MODEL" resnet18
+    [ "$(rn-summary --json ./resnet18 | jq -c .input)" = '[1,1,28,28]' ]
+    [ "$(rn-summary --json ./resnet18 2x1x14x14 | jq -c .input)" = '[2,1,14,14]' ]
+    [ "$(rn-summary --json resnet18 | jq -c .input)" = '[1,3,224,224]' ]
+    rn-summary - <"$MODEL" | grep -q total
+}
+
+@test "what is neither spec nor file is answered as a spec" {
+    fails 2 'nearest is resnet18' rn-summary resnet81
+    fails 2 'nearest is classes' rn-summary resnet18:clases=3
+    fails 2 'No such file' rn-summary ./resnet18
+    run --separate-stderr rn-summary --depth total nonet resnet18
+    [ "$status" -eq 1 ]
+    one_error rn-summary nonet
+    [ "${#lines[@]}" -eq 2 ]
+}
+
+@test "an input that does not fit is one line and exit 2" {
+    fails 2 '1x0x3x3: takes NxCxHxW' rn-summary resnet18 1x0x3x3
+    fails 2 '' rn-summary cifar-resnet20 1x9999999x3x3
+    fails 2 'no SPEC' rn-summary
+    fails 2 'no SPEC' rn-summary 1x3x32x32
+    fails 2 'goes without' rn-summary --style torch --json resnet18
+    fails 2 'goes without' rn-summary --style torch --depth layer resnet18
+}
