@@ -150,12 +150,12 @@ static int open_tmp(struct rn_writer *w)
     for (int tries = 0; tries < 1000; tries++) {
         w->fd = open(w->tmp, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
         if (w->fd < 0) {
-            return rn_fail_errno("%s", w->tmp);
+            return rn_fail_errno("%s", w->path);
         }
         if (!lock(w->fd)) {
             return errno == EWOULDBLOCK
                        ? rn_fail(RN_EIO, "%s: another process is writing it", w->path)
-                       : rn_fail_errno("%s", w->tmp);
+                       : rn_fail_errno("%s", w->path);
         }
         if (same_file(w->fd, w->tmp)) {
             return 0;
@@ -163,14 +163,14 @@ static int open_tmp(struct rn_writer *w)
         close(w->fd);
     }
     w->fd = -1;
-    return rn_fail(RN_EIO, "%s: others keep replacing it", w->tmp);
+    return rn_fail(RN_EIO, "%s: others keep replacing it", w->path);
 }
 
 /* From here on what fails removes PATH.tmp, as it is ours. */
 static int begin_tmp(struct rn_writer *w, const struct stat *old)
 {
     if (ftruncate(w->fd, 0) || (old && fchmod(w->fd, old->st_mode & 0777))) {
-        int status = rn_fail_errno("%s", w->tmp);
+        int status = rn_fail_errno("%s", w->path);
         unlink(w->tmp);
         return status;
     }

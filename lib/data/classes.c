@@ -100,6 +100,7 @@ static int read_names(struct rn_source *s, const char *labels)
 
 static int number_classes(struct rn_source *s)
 {
+    s->numbered = true;
     s->class = rn_alloc((size_t)s->classes, sizeof *s->class);
     if (!s->class) {
         return RN_EMEM;
@@ -123,6 +124,7 @@ static void drop_names(struct rn_source *s)
     rn_free(s->class);
     s->class = NULL;
     s->classes = 0;
+    s->numbered = false;
 }
 
 int rn_source_name_classes(struct rn_source *s, const char *labels)
@@ -143,32 +145,31 @@ int rn_source_name_classes(struct rn_source *s, const char *labels)
     return status;
 }
 
-int rn_source_bind(struct rn_source *s, const struct rn_model *m)
+/* Numbers are the model's own order; its list of names says more than they do. */
+static int bind_in_order(const struct rn_source *s, int classes)
 {
-    int classes = rn_model_classes(m);
-    rn_free(s->map);
-    s->map = NULL;
-    if (!s->classes) {
+    if (s->classes <= classes)
         return 0;
-    }
-    if (!rn_model_label(m, 0)) {
-        return s->classes <= classes ? 0
-                                     : rn_fail(RN_EUSAGE, "%s: has %d classes, the model %d",
-                                               s->path, s->classes, classes);
-    }
+    return rn_fail(RN_EUSAGE, "%s: has %d classes, the model %d: it does not know class %s",
+                   s->path, s->classes, classes, s->class[classes]);
+}
+
+static int bind_by_name(struct rn_source *s, char *const *label, int classes)
+{
     s->map = rn_alloc((size_t)s->classes, sizeof *s->map);
-    if (!s->map) {
+    if (!s->map)
         return RN_EMEM;
-    }
     for (int i = 0; i < s->classes; i++) {
-        int k = 0;
-        while (k < classes && strcmp(rn_model_label(m, k), s->class[i]) != 0) {
-            k++;
-        }
-        if (k == classes) {
+        s->map[i] = find(label, classes, s->class[i]);
+        if (s->map[i] < 0)
             return rn_fail(RN_EUSAGE, "%s: the model does not know class %s", s->path, s->class[i]);
-        }
-        s->map[i] = k;
     }
     return 0;
+}
+
+int rn_source_match(struct rn_source *s, char *const *label, int classes)
+{
+    rn_free(s->map);
+    s->map = NULL;
+    return s->numbered || !label ? bind_in_order(s, classes) : bind_by_name(s, label, classes);
 }

@@ -39,14 +39,15 @@ enum { RN_SOURCE_HEAD = 512 }; /* bytes that probing looks at */
 
 struct rn_source {
     const struct rn_source_kind *kind;
-    char *path;   /* the file that holds the pictures */
-    void *impl;   /* the kind's own state */
-    long count;   /* pictures, -1: unknown */
-    bool random;  /* read() takes any index */
-    int C, H, W;  /* of every picture; 0: they differ */
-    int classes;  /* 0: no labels */
-    char **class; /* [classes], names */
-    int *map;     /* [classes] -> class of the model it is bound to; NULL: as they are */
+    char *path;    /* the file that holds the pictures */
+    void *impl;    /* the kind's own state */
+    long count;    /* pictures, -1: unknown */
+    bool random;   /* read() takes any index */
+    int C, H, W;   /* of every picture; 0: they differ */
+    int classes;   /* 0: no labels */
+    char **class;  /* [classes], names */
+    bool numbered; /* the names are 0 1 2 ...: the data have none */
+    int *map;      /* [classes] -> class of the model it is bound to; NULL: as they are */
 
     /* What can't be opened twice (stdin, a pipe): open() takes fd over (it sets -1) and reads it
      * behind head. -1: path is to be opened. */
@@ -54,6 +55,12 @@ struct rn_source {
     uint8_t head[RN_SOURCE_HEAD];
     size_t head_size;
 };
+
+/*
+ * From here on labels are counted by a list of class names: by name, or in order where the list
+ * (NULL) or the data have none. Returns 0, or RN_EUSAGE naming the class that is not in the list.
+ */
+int rn_source_match(struct rn_source *s, char *const *label, int classes);
 
 /* Picture `index`, its label counted by the bound class list. As rn_source_kind.read(). */
 int rn_source_read(struct rn_source *s, long index, struct rn_image *im, int *label);

@@ -51,6 +51,11 @@ static int open_data(struct rn_job *job, const struct rn_train_config *c)
     return 0;
 }
 
+int rn_source_bind(struct rn_source *s, const struct rn_model *m)
+{
+    return rn_source_match(s, m->label, m->spec.classes);
+}
+
 /* ---- model ---- */
 
 /* The network for the data: its channels, size and classes, unless the spec says its own. */
