@@ -181,8 +181,8 @@ void rn_source_shape(const struct rn_source *s, int *C, int *H,
 
 /*
  * Makes the source count its labels by the model's class list: by name, or, where the model or the
- * data have no names, in order when the numbers fit. Returns 0, or RN_EUSAGE naming the class that the model
- * does not know.
+ * data have no names, in order when the numbers fit. Returns 0, or RN_EUSAGE naming the class that
+ * the model does not know.
  */
 int rn_source_bind(struct rn_source *s, const struct rn_model *m);
 

@@ -129,6 +129,11 @@ infer() {
     fails 2 Purse rn-infer -m "$MODEL" --eval --labels "$BATS_TEST_TMPDIR/labels" "$DATA"
 }
 
+@test "data without names are counted in the model's order" {
+    rn-infer -m "$MODEL" --eval "$DATA" >"$BATS_TEST_TMPDIR/numbers"
+    rn-infer -m "$MODEL" --eval --labels data/fashion-mnist-labels.txt "$DATA" | cmp - "$BATS_TEST_TMPDIR/numbers"
+}
+
 @test "a file that is no model is refused with the cure" {
     printf '\x08\0\0\0\0\0\0\0{}      ' >"$BATS_TEST_TMPDIR/empty.safetensors"
     fails 2 'rn-convert' rn-infer -m "$BATS_TEST_TMPDIR/empty.safetensors" "$DATA"

@@ -39,9 +39,8 @@ static void keep(const char *raw)
     for (; *raw; raw++) {
         char shown[4];
         size_t k = escape(shown, (unsigned char)*raw);
-        if (n + k >= sizeof sentence) {
+        if (n + k >= sizeof sentence)
             break;
-        }
         memcpy(sentence + n, shown, k);
         n += k;
     }

@@ -58,20 +58,17 @@ static int read_whole(struct rn_map *m, const char *path, int fd)
 static int map_fd(struct rn_map *m, const char *path, int fd)
 {
     struct stat st;
-    if (fstat(fd, &st)) {
+    if (fstat(fd, &st))
         return rn_fail_errno("%s", path);
-    }
     if (S_ISDIR(st.st_mode)) {
         errno = EISDIR;
         return rn_fail_errno("%s", path);
     }
-    if (!S_ISREG(st.st_mode) || st.st_size == 0) { /* files of /proc say 0, too */
+    if (!S_ISREG(st.st_mode) || st.st_size == 0) /* files of /proc say 0, too */
         return read_whole(m, path, fd);
-    }
     void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (p == MAP_FAILED) {
+    if (p == MAP_FAILED)
         return rn_fail_errno("%s", path);
-    }
     *m = (struct rn_map){ .data = p, .size = (size_t)st.st_size };
     return 0;
 }
@@ -79,13 +76,11 @@ static int map_fd(struct rn_map *m, const char *path, int fd)
 int rn_map_open(struct rn_map *m, const char *path)
 {
     *m = (struct rn_map){ 0 };
-    if (!strcmp(path, "-")) {
+    if (!strcmp(path, "-"))
         return read_whole(m, path, STDIN_FILENO);
-    }
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
+    if (fd < 0)
         return rn_fail_errno("%s", path);
-    }
     int status = map_fd(m, path, fd);
     close(fd);
     return status;
@@ -93,11 +88,10 @@ int rn_map_open(struct rn_map *m, const char *path)
 
 void rn_map_close(struct rn_map *m)
 {
-    if (m->owned) {
+    if (m->owned)
         free(m->owned);
-    } else if (m->data) {
+    else if (m->data)
         munmap((void *)(uintptr_t)m->data, m->size);
-    }
     *m = (struct rn_map){ 0 };
 }
 
@@ -118,9 +112,8 @@ struct rn_writer {
 
 static void writer_free(struct rn_writer *w)
 {
-    if (w->fd >= 0 && w->fd != STDOUT_FILENO) {
+    if (w->fd >= 0 && w->fd != STDOUT_FILENO)
         close(w->fd);
-    }
     rn_free(w->path);
     free(w->final);
     free(w->tmp);
@@ -149,17 +142,15 @@ static int open_tmp(struct rn_writer *w)
 {
     for (int tries = 0; tries < 1000; tries++) {
         w->fd = open(w->tmp, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
-        if (w->fd < 0) {
+        if (w->fd < 0)
             return rn_fail_errno("%s", w->path);
-        }
         if (!lock(w->fd)) {
             return errno == EWOULDBLOCK
                        ? rn_fail(RN_EIO, "%s: another process is writing it", w->path)
                        : rn_fail_errno("%s", w->path);
         }
-        if (same_file(w->fd, w->tmp)) {
+        if (same_file(w->fd, w->tmp))
             return 0;
-        }
         close(w->fd);
     }
     w->fd = -1;
@@ -187,9 +178,8 @@ static int open_path(struct rn_writer *w)
         return w->fd < 0 ? rn_fail_errno("%s", w->path) : 0;
     }
     w->final = exists ? realpath(w->path, NULL) : strdup(w->path);
-    if (!w->final) {
+    if (!w->final)
         return rn_fail_errno("%s", w->path);
-    }
     if (asprintf(&w->tmp, "%s.tmp", w->final) < 0) {
         w->tmp = NULL;
         return rn_fail(RN_EMEM, "%s: memory is short", w->path);
@@ -201,17 +191,15 @@ static int open_path(struct rn_writer *w)
 int rn_writer_open(struct rn_writer **out, const char *path)
 {
     struct rn_writer *w = rn_alloc(1, sizeof *w);
-    if (!w) {
+    if (!w)
         return RN_EMEM;
-    }
     bool direct = !strcmp(path, "-");
     w->fd = direct ? STDOUT_FILENO : -1;
     w->path = rn_strdup(direct ? "stdout" : path);
     w->buffer = rn_alloc(BUFFER, 1);
     int status = w->path && w->buffer ? 0 : RN_EMEM;
-    if (!status && !direct) {
+    if (!status && !direct)
         status = open_path(w);
-    }
     if (status) {
         writer_free(w);
         return status;
@@ -246,9 +234,8 @@ int rn_writer_write(struct rn_writer *w, const void *data, size_t n)
 {
     if (n > BUFFER - w->used) {
         int status = flush(w);
-        if (status || n >= BUFFER) {
+        if (status || n >= BUFFER)
             return status ? status : put(w, data, n);
-        }
     }
     memcpy(w->buffer + w->used, data, n);
     w->used += n;
@@ -260,13 +247,11 @@ static int sync_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');
     char folder[PATH_MAX] = ".";
-    if (slash) {
+    if (slash)
         snprintf(folder, sizeof folder, "%.*s", (int)(slash == path ? 1 : slash - path), path);
-    }
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
+    if (fd < 0)
         return 0;
-    }
     int status = fsync(fd) && errno != EINVAL ? rn_fail_errno("%s", folder) : 0;
     close(fd);
     return status;
@@ -286,20 +271,17 @@ int rn_writer_commit(struct rn_writer *w)
             return status;
         }
     }
-    if (status) {
+    if (status)
         rn_writer_abort(w);
-    } else {
+    else
         writer_free(w);
-    }
     return status;
 }
 
 void rn_writer_abort(struct rn_writer *w)
 {
-    if (w && w->tmp) {
+    if (w && w->tmp)
         unlink(w->tmp);
-    }
-    if (w) {
+    if (w)
         writer_free(w);
-    }
 }

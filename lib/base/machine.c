@@ -18,9 +18,8 @@ static int read_numbers(const char *path, long *value, int most)
 {
     char line[64] = "";
     FILE *f = fopen(path, "re");
-    if (!f) {
+    if (!f)
         return 0;
-    }
     char *p = fgets(line, sizeof line, f);
     fclose(f);
     int n = 0;
@@ -46,9 +45,8 @@ static int group_cpus(const char *folder)
         snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
         read_numbers(path, value + 1, 1);
     }
-    if (value[0] <= 0 || value[1] <= 0) {
+    if (value[0] <= 0 || value[1] <= 0)
         return 0;
-    }
     long cpus = value[0] / value[1] + (value[0] % value[1] != 0);
     return cpus < INT_MAX ? (int)cpus : INT_MAX;
 }
@@ -58,18 +56,15 @@ static int path_cpus(const char *mount, const char *group)
 {
     char folder[PATH_MAX];
     int least = 0, length = snprintf(folder, sizeof folder, "%s%s", mount, group);
-    if (length >= (int)sizeof folder) {
+    if (length >= (int)sizeof folder)
         return 0;
-    }
     for (size_t top = strlen(mount);;) {
         int cpus = group_cpus(folder);
-        if (cpus && (!least || cpus < least)) {
+        if (cpus && (!least || cpus < least))
             least = cpus;
-        }
         char *slash = strrchr(folder, '/');
-        if (!slash || (size_t)(slash - folder) < top) {
+        if (!slash || (size_t)(slash - folder) < top)
             return least;
-        }
         *slash = '\0';
     }
 }
@@ -80,9 +75,8 @@ static bool lists(const char *list, size_t n, const char *word)
     size_t length = strlen(word);
     for (const char *end = list + n; list < end;) {
         size_t item = strcspn(list, ",:");
-        if (item == length && !memcmp(list, word, length)) {
+        if (item == length && !memcmp(list, word, length))
             return true;
-        }
         list += item + 1;
     }
     return false;
@@ -98,24 +92,20 @@ int rn_quota_cpus(const char *cgroup, const char *root)
         line[strcspn(line, "\n")] = '\0';
         char *controllers = strchr(line, ':');
         char *group = controllers ? strchr(controllers + 1, ':') : NULL;
-        if (!group) {
+        if (!group)
             continue;
-        }
         size_t n = (size_t)(group - ++controllers);
-        if (n && !lists(controllers, n, "cpu")) {
+        if (n && !lists(controllers, n, "cpu"))
             continue;
-        }
         for (int i = 0; i < 2; i++) {
             snprintf(mount, sizeof mount, "%s%s", root, mounts[n > 0][i]);
             int cpus = path_cpus(mount, group + 1);
-            if (cpus && (!least || cpus < least)) {
+            if (cpus && (!least || cpus < least))
                 least = cpus;
-            }
         }
     }
-    if (f) {
+    if (f)
         fclose(f);
-    }
     return least;
 }
 
@@ -127,9 +117,8 @@ static int affinity_cpus(void)
         size_t size = CPU_ALLOC_SIZE((size_t)most);
         int n = set && !sched_getaffinity(0, size, set) ? CPU_COUNT_S(size, set) : 0;
         CPU_FREE(set);
-        if (n > 0) {
+        if (n > 0)
             return n;
-        }
     }
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online > 0 ? (int)online : 1;
@@ -140,9 +129,8 @@ static int affinity_cpus(void)
 static int omp_threads(void)
 {
     const char *text = getenv("OMP_NUM_THREADS");
-    if (!text) {
+    if (!text)
         return 0;
-    }
     char *end;
     errno = 0;
     long n = strtol(text, &end, 10);
@@ -154,9 +142,8 @@ static int omp_threads(void)
 int rn_threads_default(void)
 {
     int n = omp_threads();
-    if (n) {
+    if (n)
         return n;
-    }
     n = affinity_cpus();
     int quota = rn_quota_cpus("/proc/self/cgroup", "/sys/fs/cgroup");
     return quota && quota < n ? quota : n;

@@ -31,18 +31,16 @@ void *rn_alloc(size_t count, size_t size)
         return NULL;
     }
     char *p = raw + (align - (uintptr_t)raw % align);
-    if (n >= BIG) {
+    if (n >= BIG)
         madvise(p, n, MADV_HUGEPAGE); /* a wish: without it pages are small */
-    }
     ((void **)p)[-1] = raw;
     return p;
 }
 
 void rn_free(void *p)
 {
-    if (p) {
+    if (p)
         free(((void **)p)[-1]);
-    }
 }
 
 char *rn_strdup(const char *s)
@@ -54,17 +52,14 @@ char *rn_strdup(const char *s)
 
 int rn_array_grow(void *items, size_t count, size_t *room, size_t size)
 {
-    if (count < *room) {
+    if (count < *room)
         return 0;
-    }
     size_t more = 8;
-    if (*room && !rn_mul(&more, *room, 2)) {
+    if (*room && !rn_mul(&more, *room, 2))
         return rn_fail(RN_EMEM, "an array of %zu items can't grow", *room);
-    }
     void *grown = rn_alloc(more, size), *old;
-    if (!grown) {
+    if (!grown)
         return RN_EMEM;
-    }
     memcpy(&old, items, sizeof old); /* the caller's pointer has a type of its own */
     if (old) {
         memcpy(grown, old, count * size);
@@ -78,13 +73,11 @@ int rn_array_grow(void *items, size_t count, size_t *room, size_t size)
 int rn_arena_init(struct rn_arena *a, size_t size)
 {
     *a = (struct rn_arena){ 0 };
-    if (size > SIZE_MAX - RN_ALIGN) {
+    if (size > SIZE_MAX - RN_ALIGN)
         return rn_fail(RN_EMEM, "%zu bytes do not fit the address space", size);
-    }
     a->base = rn_alloc(rn_align(size), 1);
-    if (!a->base) {
+    if (!a->base)
         return RN_EMEM;
-    }
     a->size = rn_align(size);
     return 0;
 }

@@ -17,11 +17,9 @@ struct rn_shift rn_augment_draw(const struct rn_augment *a, uint64_t seed, int e
 
 static void fill_values(const struct rn_prep *prep, float value[][256])
 {
-    for (int c = 0; c < prep->C; c++) {
-        for (int v = 0; v < 256; v++) {
+    for (int c = 0; c < prep->C; c++)
+        for (int v = 0; v < 256; v++)
             value[c][v] = ((float)v / 255 - prep->mean[c]) / prep->std[c];
-        }
-    }
 }
 
 /* One row of output [W][C]: out[w] is in[first + w * step], pixel 0 outside the row. */
@@ -30,9 +28,8 @@ static inline void normalise_row(float *restrict out, const uint8_t *restrict in
 {
     for (int w = 0; w < W; w++, first += step, out += C) {
         bool inside = first >= 0 && first < W;
-        for (int c = 0; c < C; c++) {
+        for (int c = 0; c < C; c++)
             out[c] = value[c][inside ? in[first * C + c] : 0];
-        }
     }
 }
 
@@ -49,10 +46,9 @@ void rn_augment_apply(const struct rn_prep *prep, struct rn_shift s, const uint8
         /* Outside, every column is made to count as outside, too. */
         int first = inside ? (s.flip ? W - 1 : 0) + s.dx : W;
         int step = !inside ? 0 : s.flip ? -1 : 1;
-        if (C == 1) {
+        if (C == 1)
             normalise_row(out, x, W, 1, first, step, value);
-        } else {
+        else
             normalise_row(out, x, W, C, first, step, value);
-        }
     }
 }

@@ -21,13 +21,11 @@ static size_t utf8_length(const uint8_t *p, size_t n)
     };
     for (size_t i = 0; i < sizeof form / sizeof *form; i++) {
         size_t length = form[i].length;
-        if (*p < form[i].first || *p > form[i].last) {
+        if (*p < form[i].first || *p > form[i].last)
             continue;
-        }
         bool valid = length <= n && (length < 2 || (p[1] >= form[i].least && p[1] <= form[i].most));
-        for (size_t j = 2; valid && j < length; j++) {
+        for (size_t j = 2; valid && j < length; j++)
             valid = (p[j] & 0xC0) == 0x80;
-        }
         return valid ? length : 0;
     }
     return 0;
@@ -37,9 +35,8 @@ static bool is_text(const uint8_t *p, size_t n)
 {
     while (n > 0) {
         size_t length = utf8_length(p, n);
-        if (!length) {
+        if (!length)
             return false;
-        }
         p += length;
         n -= length;
     }
@@ -48,11 +45,9 @@ static bool is_text(const uint8_t *p, size_t n)
 
 static int find(char *const *names, int n, const char *name)
 {
-    for (int i = 0; i < n; i++) {
-        if (!strcmp(names[i], name)) {
+    for (int i = 0; i < n; i++)
+        if (!strcmp(names[i], name))
             return i;
-        }
-    }
     return -1;
 }
 
@@ -65,16 +60,13 @@ static int add_name(struct rn_source *s, size_t *room, const char *labels, const
         return rn_fail(RN_EFORMAT, "%s: line %d is empty, every line names a class", labels,
                        number);
     }
-    if (!is_text(line, n)) {
+    if (!is_text(line, n))
         return rn_fail(RN_EFORMAT, "%s: line %d is not UTF-8 text", labels, number);
-    }
-    if (rn_array_grow(&s->class, (size_t)s->classes, room, sizeof *s->class)) {
+    if (rn_array_grow(&s->class, (size_t)s->classes, room, sizeof *s->class))
         return RN_EMEM;
-    }
     char *name = rn_alloc(n + 1, 1);
-    if (!name) {
+    if (!name)
         return RN_EMEM;
-    }
     memcpy(name, line, n);
     int before = find(s->class, s->classes, name);
     s->class[s->classes++] = name;
@@ -102,25 +94,22 @@ static int number_classes(struct rn_source *s)
 {
     s->numbered = true;
     s->class = rn_alloc((size_t)s->classes, sizeof *s->class);
-    if (!s->class) {
+    if (!s->class)
         return RN_EMEM;
-    }
     for (int i = 0; i < s->classes; i++) {
         char name[16];
         snprintf(name, sizeof name, "%d", i);
         s->class[i] = rn_strdup(name);
-        if (!s->class[i]) {
+        if (!s->class[i])
             return RN_EMEM;
-        }
     }
     return 0;
 }
 
 static void drop_names(struct rn_source *s)
 {
-    for (int i = 0; s->class && i < s->classes; i++) {
+    for (int i = 0; s->class && i < s->classes; i++)
         rn_free(s->class[i]);
-    }
     rn_free(s->class);
     s->class = NULL;
     s->classes = 0;
@@ -130,12 +119,10 @@ static void drop_names(struct rn_source *s)
 int rn_source_name_classes(struct rn_source *s, const char *labels)
 {
     int classes = s->classes;
-    if (!labels) {
+    if (!labels)
         return s->class ? 0 : number_classes(s);
-    }
-    if (!classes) {
+    if (!classes)
         return rn_fail(RN_EUSAGE, "%s: no labels in the data that %s could name", s->path, labels);
-    }
     drop_names(s);
     int status = read_names(s, labels);
     if (!status && s->classes < classes) {

@@ -47,9 +47,8 @@ static uint32_t be32(const uint8_t *p)
 static int parse_header(struct rn_source *s, const uint8_t *p, size_t n, size_t *bytes)
 {
     struct idx *x = s->impl;
-    if (n >= 4 && be32(p) == LABELS) {
+    if (n >= 4 && be32(p) == LABELS)
         return rn_fail(RN_EFORMAT, "%s: holds IDX labels; name the file of pictures", s->path);
-    }
     if (n >= 4 && be32(p) != PICTURES) {
         return rn_fail(RN_EFORMAT, "%s: IDX magic %08x, need %08x (8-bit pictures [N][H][W])",
                        s->path, (unsigned)be32(p), PICTURES);
@@ -59,9 +58,8 @@ static int parse_header(struct rn_source *s, const uint8_t *p, size_t n, size_t 
                        PICTURES_HEADER);
     }
     uint32_t count = be32(p + 4), H = be32(p + 8), W = be32(p + 12);
-    if (count == 0) {
+    if (count == 0)
         return rn_fail(RN_EFORMAT, "%s: holds no pictures", s->path);
-    }
     if (H < 1 || W < 1 || H > SIDE_MAX || W > SIDE_MAX) {
         return rn_fail(RN_EFORMAT, "%s: pictures of %ux%u pixels, need 1 to %d", s->path,
                        (unsigned)H, (unsigned)W, SIDE_MAX);
@@ -84,9 +82,8 @@ static int map_pictures(struct rn_source *s)
     size_t bytes;
     int status = rn_map_open(&x->map, s->path);
     status = status ? status : parse_header(s, x->map.data, x->map.size, &bytes);
-    if (status) {
+    if (status)
         return status;
-    }
     if (x->map.size - PICTURES_HEADER != bytes) {
         return rn_fail(RN_EFORMAT, "%s: %s: %ld pictures of %dx%d need %zu bytes, the file has %zu",
                        s->path, x->map.size - PICTURES_HEADER < bytes ? "cut off" : "too long",
@@ -110,9 +107,8 @@ static int check_end(const char *path, struct rn_stream *in, const char *what)
     uint8_t byte;
     size_t got;
     int status = rn_stream_read(in, &byte, 1, &got);
-    if (!status && got) {
+    if (!status && got)
         status = rn_fail(RN_EFORMAT, "%s: too long: bytes behind the last %s", path, what);
-    }
     return status;
 }
 
@@ -121,12 +117,10 @@ static int open_stream(struct rn_stream **in, const char *path, off_t *size)
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     *size = 0;
-    if (fd < 0) {
+    if (fd < 0)
         return rn_fail_errno("%s", path);
-    }
-    if (!fstat(fd, &st)) {
+    if (!fstat(fd, &st))
         *size = st.st_size;
-    }
     return rn_stream_new(in, path, fd, NULL, 0);
 }
 
@@ -135,9 +129,8 @@ static int inflate_pictures(struct rn_source *s, struct rn_stream *in, off_t fil
     struct idx *x = s->impl;
     size_t bytes, got;
     int status = read_header(s, in, &bytes);
-    if (status) {
+    if (status)
         return status;
-    }
     if (bytes / DEFLATE_MAX > (size_t)file_size) { /* before memory is taken for them */
         return rn_fail(
             RN_EFORMAT,
@@ -145,9 +138,8 @@ static int inflate_pictures(struct rn_source *s, struct rn_stream *in, off_t fil
             s->count, s->H, s->W, (long long)file_size);
     }
     x->memory = rn_alloc(bytes, 1);
-    if (!x->memory) {
+    if (!x->memory)
         return RN_EMEM;
-    }
     status = rn_stream_read(in, x->memory, bytes, &got);
     if (!status && got < bytes) {
         status = rn_fail(RN_EFORMAT, "%s: cut off in picture %zu of %ld", s->path,
@@ -162,9 +154,8 @@ static int load_gzip(struct rn_source *s)
     struct rn_stream *in;
     off_t size;
     int status = open_stream(&in, s->path, &size);
-    if (status) {
+    if (status)
         return status;
-    }
     status = inflate_pictures(s, in, size);
     rn_stream_free(in);
     return status;
@@ -178,9 +169,8 @@ static int begin_pipe(struct rn_source *s)
     s->fd = -1;
     int status = rn_stream_new(&x->stream, s->path, fd, s->head, s->head_size);
     status = status ? status : read_header(s, x->stream, &bytes);
-    if (status) {
+    if (status)
         return status;
-    }
     x->memory = rn_alloc(x->size, 1);
     return x->memory ? 0 : RN_EMEM;
 }
@@ -193,24 +183,20 @@ static int read_labels(struct rn_source *s, const char *path, struct rn_stream *
     uint8_t header[LABELS_HEADER];
     size_t got, count = (size_t)s->count;
     int status = rn_stream_read(in, header, sizeof header, &got);
-    if (status) {
+    if (status)
         return status;
-    }
-    if (got < sizeof header || be32(header) != LABELS) {
+    if (got < sizeof header || be32(header) != LABELS)
         return rn_fail(RN_EFORMAT, "%s: not a file of IDX labels (magic %08x)", path, LABELS);
-    }
     if (be32(header + 4) != count) {
         return rn_fail(RN_EFORMAT, "%s: %u labels for the %zu pictures of %s", path,
                        (unsigned)be32(header + 4), count, s->path);
     }
     x->label = rn_alloc(count, 1);
-    if (!x->label) {
+    if (!x->label)
         return RN_EMEM;
-    }
     status = rn_stream_read(in, x->label, count, &got);
-    if (!status && got < count) {
+    if (!status && got < count)
         status = rn_fail(RN_EFORMAT, "%s: cut off: %zu of %zu labels", path, got, count);
-    }
     return status ? status : check_end(path, in, "label");
 }
 
@@ -220,14 +206,12 @@ static int load_labels(struct rn_source *s, const char *path)
     struct rn_stream *in;
     off_t size;
     int status = open_stream(&in, path, &size);
-    if (status) {
+    if (status)
         return status;
-    }
     status = read_labels(s, path, in);
     rn_stream_free(in);
-    for (long i = 0; !status && i < s->count; i++) {
+    for (long i = 0; !status && i < s->count; i++)
         s->classes = x->label[i] >= s->classes ? x->label[i] + 1 : s->classes;
-    }
     return status;
 }
 
@@ -237,9 +221,8 @@ static bool labels_beside(const char *pictures, char *path, size_t size)
 {
     const char *slash = strrchr(pictures, '/');
     const char *word = strstr(slash ? slash : pictures, "images-idx3");
-    if (!word) {
+    if (!word)
         return false;
-    }
     const char *tail = word + strlen("images-idx3");
     size_t n = strlen(tail);
     bool gz = n >= 3 && !strcmp(tail + n - 3, ".gz");
@@ -247,9 +230,8 @@ static bool labels_beside(const char *pictures, char *path, size_t size)
         int stem = (int)(gz && i ? n - 3 : n);
         int length = snprintf(path, size, "%.*slabels-idx1%.*s%s", (int)(word - pictures), pictures,
                               stem, tail, !gz && i ? ".gz" : "");
-        if ((size_t)length < size && !access(path, F_OK)) {
+        if ((size_t)length < size && !access(path, F_OK))
             return true;
-        }
     }
     return false;
 }
@@ -263,9 +245,8 @@ static bool pictures_in(const char *folder, enum rn_part part, char *path, size_
     for (int i = 0; i < 2; i++) {
         int length =
             snprintf(path, size, "%s/%s-images-idx3-ubyte%s", folder, name, i ? ".gz" : "");
-        if ((size_t)length < size && !access(path, F_OK)) {
+        if ((size_t)length < size && !access(path, F_OK))
             return true;
-        }
     }
     return false;
 }
@@ -294,9 +275,8 @@ static bool is_gzip(const char *path)
     uint8_t magic[2] = { 0 };
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     bool gzip = fd >= 0 && read(fd, magic, 2) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
-    if (fd >= 0) {
+    if (fd >= 0)
         close(fd);
-    }
     return gzip;
 }
 
@@ -304,9 +284,8 @@ static bool is_gzip(const char *path)
 
 static bool probe(const char *path, const uint8_t *head, size_t n, bool folder)
 {
-    if (folder) {
+    if (folder)
         return has_part(path, RN_PART_TRAIN) || has_part(path, RN_PART_TEST);
-    }
     return n >= 4 && head[0] == 0 && head[1] == 0 && head[2] >= 0x08 && head[2] <= 0x0E &&
            head[3] >= 1 && head[3] <= 4;
 }
@@ -316,20 +295,16 @@ static int open_idx(struct rn_source *s, const char *path, enum rn_part part)
     struct idx *x = s->impl = rn_alloc(1, sizeof *x);
     char labels[PATH_MAX];
     struct stat st;
-    if (!x) {
+    if (!x)
         return RN_EMEM;
-    }
-    if (s->fd >= 0) {
+    if (s->fd >= 0)
         return begin_pipe(s);
-    }
     int status = !stat(path, &st) && S_ISDIR(st.st_mode) ? enter_folder(s, part) : 0;
-    if (!status) {
+    if (!status)
         status = is_gzip(s->path) ? load_gzip(s) : map_pictures(s);
-    }
     s->random = true;
-    if (!status && labels_beside(s->path, labels, sizeof labels)) {
+    if (!status && labels_beside(s->path, labels, sizeof labels))
         status = load_labels(s, labels);
-    }
     return status;
 }
 
@@ -356,17 +331,14 @@ static int read_piece(struct rn_source *s)
 static int read_pipe(struct rn_source *s, long index)
 {
     struct idx *x = s->impl;
-    if (index != x->next) {
+    if (index != x->next)
         return rn_fail(RN_EUSAGE, "%s: a pipe is read once, in order", s->path);
-    }
-    if (index == s->count) {
+    if (index == s->count)
         return check_end(s->path, x->stream, "picture");
-    }
     while (x->have < x->size) {
         int status = read_piece(s);
-        if (status) {
+        if (status)
             return status;
-        }
     }
     x->have = 0;
     x->next++;
@@ -390,19 +362,15 @@ static int read_idx(struct rn_source *s, long index, struct rn_image *im, int *l
 static bool ready(struct rn_source *s, int ms)
 {
     struct idx *x = s->impl;
-    if (!x->stream) {
+    if (!x->stream)
         return true;
-    }
-    if (x->next == s->count) {
+    if (x->next == s->count)
         return rn_stream_ready(x->stream, ms);
-    }
     while (x->have < x->size) {
-        if (!rn_stream_ready(x->stream, ms)) {
+        if (!rn_stream_ready(x->stream, ms))
             return false;
-        }
-        if (read_piece(s)) {
+        if (read_piece(s))
             return true;
-        }
     }
     return true;
 }

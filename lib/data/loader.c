@@ -63,17 +63,15 @@ struct rn_loader {
 static int fit(struct rn_loader *l, int H, int W)
 {
     const struct rn_prep *p = &l->config.prep;
-    if (H == l->H && W == l->W) {
+    if (H == l->H && W == l->W)
         return 0;
-    }
     rn_resizer_free(l->resizer);
     l->resizer = NULL;
     l->H = l->W = 0;
     if (H != p->H || W != p->W) {
         int status = rn_resizer_new(&l->resizer, p->C, H, W, p->H, p->W);
-        if (status) {
+        if (status)
             return status;
-        }
     }
     l->H = H;
     l->W = W;
@@ -86,22 +84,19 @@ static int load(struct rn_loader *l, struct slot *s, int n)
 {
     const struct rn_loader_config *c = &l->config;
     struct rn_image im;
-    if (l->order && l->position >= l->source->count) {
+    if (l->order && l->position >= l->source->count)
         return 0;
-    }
     long index = l->order ? (long)l->order[l->position] : l->position;
     int got = rn_source_read(l->source, index, &im, &s->label[n]);
-    if (got != 1) {
+    if (got != 1)
         return got;
-    }
     if (im.C != c->prep.C) {
         return rn_fail(RN_EFORMAT, "%s: picture %ld has %d channels, the network takes %d",
                        l->source->path, index, im.C, c->prep.C);
     }
     int status = fit(l, im.H, im.W);
-    if (status) {
+    if (status)
         return status;
-    }
     const uint8_t *pixel = im.pixel;
     if (l->resizer) {
         rn_resizer_run(l->resizer, im.pixel, l->pixel);
@@ -128,12 +123,10 @@ static bool flagged(struct rn_loader *l, const bool *flag)
 static bool await_source(struct rn_loader *l, int n)
 {
     while (!flagged(l, &l->cancel)) {
-        if (rn_source_ready(l->source, PATIENCE_MS)) {
+        if (rn_source_ready(l->source, PATIENCE_MS))
             return true;
-        }
-        if (n > 0 && flagged(l, &l->waiting)) {
+        if (n > 0 && flagged(l, &l->waiting))
             return false;
-        }
     }
     return false;
 }
@@ -144,9 +137,8 @@ static int fill(struct rn_loader *l, struct slot *s)
     int got = 1;
     for (s->n = 0; s->n < l->config.batch && await_source(l, s->n); s->n++) {
         got = load(l, s, s->n);
-        if (got != 1) {
+        if (got != 1)
             break;
-        }
     }
     return got;
 }
@@ -158,9 +150,8 @@ static void fill_next(struct rn_loader *l)
     l->busy = true;
     pthread_mutex_unlock(&l->mutex);
     int got = fill(l, s);
-    if (got < 0) {
+    if (got < 0)
         strcpy(l->error, rn_error());
-    }
     pthread_mutex_lock(&l->mutex);
     l->busy = false;
     if (!l->cancel) {
@@ -175,13 +166,11 @@ static void *prefetch(void *arg)
 {
     struct rn_loader *l = arg;
     pthread_mutex_lock(&l->mutex);
-    while (!l->quit) {
-        if (l->end || l->cancel || l->ready == RING) {
+    while (!l->quit)
+        if (l->end || l->cancel || l->ready == RING)
             pthread_cond_wait(&l->changed, &l->mutex);
-        } else {
+        else
             fill_next(l);
-        }
-    }
     pthread_mutex_unlock(&l->mutex);
     return NULL;
 }
@@ -194,9 +183,8 @@ static int launch(struct rn_loader *l)
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int error = pthread_create(&l->thread, NULL, prefetch, l);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (error) {
+    if (error)
         return rn_fail(RN_EMEM, "no thread for reading ahead: %s", strerror(error));
-    }
     l->running = true;
     return 0;
 }
@@ -214,12 +202,10 @@ static int check(const struct rn_source *s, const struct rn_loader_config *c)
         return rn_fail(RN_EUSAGE, "batches of %d inputs of %dx%dx%d are not possible", c->batch,
                        p->C, p->H, p->W);
     }
-    if (strcmp(p->resize, "squash") != 0) {
+    if (strcmp(p->resize, "squash") != 0)
         return rn_fail(RN_EUSAGE, "\"%s\" is no way to resize a picture; squash is", p->resize);
-    }
-    if (c->shuffle && (!s->random || s->count > UINT32_MAX)) {
+    if (c->shuffle && (!s->random || s->count > UINT32_MAX))
         return rn_fail(RN_EUSAGE, "%s: can be read in order only, not shuffled", s->path);
-    }
     return 0;
 }
 
@@ -229,13 +215,11 @@ static int slot_init(struct rn_loader *l, struct slot *s, size_t size)
     s->x = rn_alloc(batch, size * sizeof *s->x);
     s->label = rn_alloc(batch, sizeof *s->label);
     s->name = rn_alloc(batch, sizeof *s->name + l->name_size);
-    if (!s->x || !s->label || !s->name) {
+    if (!s->x || !s->label || !s->name)
         return RN_EMEM;
-    }
     char *text = (char *)(s->name + batch);
-    for (size_t i = 0; i < batch; i++) {
+    for (size_t i = 0; i < batch; i++)
         s->name[i] = text + i * l->name_size;
-    }
     return 0;
 }
 
@@ -248,20 +232,16 @@ static int prepare(struct rn_loader *l)
         return rn_fail(RN_EMEM, "inputs of %dx%dx%d do not fit the address space", p->C, p->H,
                        p->W);
     }
-    for (int i = 0; i < RING; i++) {
-        if (slot_init(l, &l->slot[i], size)) {
+    for (int i = 0; i < RING; i++)
+        if (slot_init(l, &l->slot[i], size))
             return RN_EMEM;
-        }
-    }
     l->pixel = rn_alloc(size, 1);
-    if (!l->pixel) {
+    if (!l->pixel)
         return RN_EMEM;
-    }
     if (l->config.shuffle) {
         l->order = rn_alloc((size_t)s->count, sizeof *l->order);
-        if (!l->order) {
+        if (!l->order)
             return RN_EMEM;
-        }
     }
     return s->H ? fit(l, s->H, s->W) : 0;
 }
@@ -270,9 +250,8 @@ int rn_loader_new(struct rn_loader **out, struct rn_source *s, const struct rn_l
 {
     int status = check(s, c);
     struct rn_loader *l = status ? NULL : rn_alloc(1, sizeof *l);
-    if (!l) {
+    if (!l)
         return status ? status : RN_EMEM;
-    }
     l->source = s;
     l->config = *c;
     l->name_size = strlen(s->path) + NUMBER_SIZE;
@@ -294,17 +273,15 @@ int rn_loader_open(struct rn_loader **out, struct rn_source *s, const struct rn_
 {
     struct rn_loader_config c = { .prep = *prep, .batch = batch };
     int status = rn_loader_new(out, s, &c);
-    if (!status) {
+    if (!status)
         rn_loader_start(*out, 0, 0);
-    }
     return status;
 }
 
 void rn_loader_close(struct rn_loader *l)
 {
-    if (!l) {
+    if (!l)
         return;
-    }
     if (l->running) {
         pthread_mutex_lock(&l->mutex);
         l->quit = l->cancel = true;
@@ -333,9 +310,8 @@ static void shuffle(struct rn_loader *l, int epoch)
     uint32_t n = (uint32_t)l->source->count;
     struct rn_rng r;
     rn_rng_init(&r, l->config.seed, RN_RNG_SHUFFLE, (uint32_t)epoch, 0);
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n; i++)
         l->order[i] = i;
-    }
     for (uint32_t i = n; i > 1; i--) {
         uint32_t j = rn_rng_below(&r, i), v = l->order[j];
         l->order[j] = l->order[i - 1];
@@ -347,16 +323,14 @@ void rn_loader_start(struct rn_loader *l, int epoch, long first)
 {
     pthread_mutex_lock(&l->mutex);
     l->cancel = true;
-    while (l->busy) {
+    while (l->busy)
         pthread_cond_wait(&l->changed, &l->mutex);
-    }
     l->cancel = l->end = l->held = false;
     l->ready = l->status = 0;
     l->epoch = epoch;
     l->position = first * l->config.batch;
-    if (l->order) {
+    if (l->order)
         shuffle(l, epoch);
-    }
     pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->mutex);
 }
@@ -372,9 +346,8 @@ static bool advance(struct rn_loader *l)
         pthread_cond_broadcast(&l->changed);
     }
     l->waiting = true;
-    while (!l->ready && !l->end) {
+    while (!l->ready && !l->end)
         pthread_cond_wait(&l->changed, &l->mutex);
-    }
     l->waiting = false;
     l->held = l->ready > 0;
     return l->held;

@@ -64,9 +64,8 @@ static int pass_init(struct pass *p, int in, int out)
         rn_free(w);
         return RN_EMEM;
     }
-    for (int i = 0; i < out; i++) {
+    for (int i = 0; i < out; i++)
         weigh(p, i, in, (i + 0.5) * scale, support, w);
-    }
     rn_free(w);
     return 0;
 }
@@ -81,9 +80,8 @@ static void pass_release(struct pass *p)
 int rn_resizer_new(struct rn_resizer **out, int C, int H, int W, int P, int Q)
 {
     struct rn_resizer *r = rn_alloc(1, sizeof *r);
-    if (!r) {
+    if (!r)
         return RN_EMEM;
-    }
     r->C = C;
     r->H = H;
     r->W = W;
@@ -128,9 +126,8 @@ static inline void resize_row(const struct pass *p, int C, int Q, const uint8_t 
         const uint8_t *x = in + (size_t)p->first[q] * (size_t)C;
         for (int c = 0; c < C; c++) {
             int32_t sum = 1 << (PRECISION - 1);
-            for (int i = 0; i < p->count[q]; i++) {
+            for (int i = 0; i < p->count[q]; i++)
                 sum += w[i] * x[(size_t)i * (size_t)C + (size_t)c];
-            }
             out[(size_t)q * (size_t)C + (size_t)c] = pixel(sum);
         }
     }
@@ -139,13 +136,11 @@ static inline void resize_row(const struct pass *p, int C, int Q, const uint8_t 
 static void resize_rows(const struct rn_resizer *r, const uint8_t *in, uint8_t *out)
 {
     size_t C = (size_t)r->C, W = (size_t)r->W, Q = (size_t)r->Q;
-    for (int h = 0; h < r->H; h++, in += W * C, out += Q * C) {
-        if (r->C == 1) {
+    for (int h = 0; h < r->H; h++, in += W * C, out += Q * C)
+        if (r->C == 1)
             resize_row(&r->rows, 1, r->Q, in, out);
-        } else {
+        else
             resize_row(&r->rows, r->C, r->Q, in, out);
-        }
-    }
 }
 
 /* [H][Q][C] -> [P][Q][C]: whole rows are added up, so that the inner loop is a vector's. */
@@ -156,17 +151,13 @@ static void resize_columns(const struct rn_resizer *r, const uint8_t *in, uint8_
     for (int p = 0; p < r->P; p++, out += row) {
         const int32_t *w = r->columns.weight + (size_t)p * (size_t)r->columns.taps;
         const uint8_t *x = in + (size_t)r->columns.first[p] * row;
-        for (size_t j = 0; j < row; j++) {
+        for (size_t j = 0; j < row; j++)
             sum[j] = 1 << (PRECISION - 1);
-        }
-        for (int i = 0; i < r->columns.count[p]; i++, x += row) {
-            for (size_t j = 0; j < row; j++) {
+        for (int i = 0; i < r->columns.count[p]; i++, x += row)
+            for (size_t j = 0; j < row; j++)
                 sum[j] += w[i] * x[j];
-            }
-        }
-        for (size_t j = 0; j < row; j++) {
+        for (size_t j = 0; j < row; j++)
             out[j] = pixel(sum[j]);
-        }
     }
 }
 
@@ -178,9 +169,8 @@ void rn_resizer_run(struct rn_resizer *r, const uint8_t *in, uint8_t *out)
         resize_rows(r, in, half);
         in = half;
     }
-    if (columns) {
+    if (columns)
         resize_columns(r, in, out);
-    } else if (!rows) {
+    else if (!rows)
         memcpy(out, in, (size_t)r->H * (size_t)r->W * (size_t)r->C);
-    }
 }

@@ -38,9 +38,8 @@ static int fail_unknown(const struct rn_source *s, const uint8_t *head, size_t n
                        "folder; this version reads IDX data sets",
                        path);
     }
-    if (!s->head_size) {
+    if (!s->head_size)
         return rn_fail(RN_EFORMAT, "%s: is empty", path);
-    }
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
         size_t length = strlen(foreign[i].bytes);
         if (foreign[i].at + length <= n &&
@@ -64,9 +63,8 @@ static size_t look_inside(const uint8_t *head, size_t n, uint8_t *out)
                    .avail_in = (uInt)n,
                    .next_out = out,
                    .avail_out = RN_SOURCE_HEAD };
-    if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) {
+    if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK)
         return 0;
-    }
     inflate(&z, Z_SYNC_FLUSH); /* damage shows when the file is read */
     size_t got = RN_SOURCE_HEAD - z.avail_out;
     inflateEnd(&z);
@@ -80,12 +78,10 @@ static int read_head(struct rn_source *s, int fd, uint8_t *inside, size_t *n)
     enum { ENOUGH = 4 };
     for (*n = 0; *n < ENOUGH && s->head_size < sizeof s->head;) {
         ssize_t got = read(fd, s->head + s->head_size, sizeof s->head - s->head_size);
-        if (got < 0 && errno != EINTR) {
+        if (got < 0 && errno != EINTR)
             return rn_fail_errno("%s", s->path);
-        }
-        if (got == 0) {
+        if (got == 0)
             break;
-        }
         s->head_size += got > 0 ? (size_t)got : 0;
         *n = look_inside(s->head, s->head_size, inside);
     }
@@ -98,9 +94,8 @@ static int look_at(struct rn_source *s, bool *folder, uint8_t *inside, size_t *n
     struct stat st;
     bool input = !strcmp(s->path, "-");
     s->fd = input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(s->path, O_RDONLY | O_CLOEXEC);
-    if (s->fd < 0 || fstat(s->fd, &st)) {
+    if (s->fd < 0 || fstat(s->fd, &st))
         return rn_fail_errno("%s", s->path);
-    }
     *folder = S_ISDIR(st.st_mode) && !input;
     int status = *folder ? 0 : read_head(s, s->fd, inside, n);
     if (*folder || (S_ISREG(st.st_mode) && !input)) {
@@ -117,16 +112,13 @@ static int open_kind(struct rn_source *s, const char *path, enum rn_part part,
     uint8_t inside[RN_SOURCE_HEAD];
     size_t n = 0;
     int status = look_at(s, &folder, inside, &n);
-    if (status) {
+    if (status)
         return status;
-    }
     for (int i = 0; kinds[i]; i++) {
-        if (!kinds[i]->probe(path, inside, n, folder)) {
+        if (!kinds[i]->probe(path, inside, n, folder))
             continue;
-        }
-        if (!folder && part != RN_PART_DEFAULT) {
+        if (!folder && part != RN_PART_DEFAULT)
             return rn_fail(RN_EUSAGE, "%s: is one file, it has no train and test part", path);
-        }
         s->kind = kinds[i];
         return s->kind->open(s, path, part == RN_PART_DEFAULT ? fallback : part);
     }
@@ -139,9 +131,8 @@ int rn_source_open(struct rn_source **out, const char *path, enum rn_part part,
                    enum rn_part fallback, const char *labels)
 {
     struct rn_source *s = rn_alloc(1, sizeof *s);
-    if (!s) {
+    if (!s)
         return RN_EMEM;
-    }
     s->fd = -1;
     s->path = rn_strdup(path);
     int status = s->path ? open_kind(s, path, part, fallback) : RN_EMEM;
@@ -156,18 +147,14 @@ int rn_source_open(struct rn_source **out, const char *path, enum rn_part part,
 
 void rn_source_close(struct rn_source *s)
 {
-    if (!s) {
+    if (!s)
         return;
-    }
-    if (s->kind) {
+    if (s->kind)
         s->kind->close(s);
-    }
-    if (s->fd >= 0) {
+    if (s->fd >= 0)
         close(s->fd);
-    }
-    for (int i = 0; s->class && i < s->classes; i++) {
+    for (int i = 0; s->class && i < s->classes; i++)
         rn_free(s->class[i]);
-    }
     rn_free(s->class);
     rn_free(s->map);
     rn_free(s->path);
@@ -176,11 +163,9 @@ void rn_source_close(struct rn_source *s)
 
 bool rn_source_has_part(const char *path, enum rn_part part)
 {
-    for (int i = 0; kinds[i]; i++) {
-        if (kinds[i]->has_part(path, part)) {
+    for (int i = 0; kinds[i]; i++)
+        if (kinds[i]->has_part(path, part))
             return true;
-        }
-    }
     return false;
 }
 
@@ -211,9 +196,8 @@ void rn_source_shape(const struct rn_source *s, int *C, int *H, int *W)
 int rn_source_read(struct rn_source *s, long index, struct rn_image *im, int *label)
 {
     int status = s->kind->read(s, index, im, label);
-    if (status == 1 && *label >= 0 && s->map) {
+    if (status == 1 && *label >= 0 && s->map)
         *label = s->map[*label];
-    }
     return status;
 }
 
@@ -237,9 +221,8 @@ static void mix(uint64_t *hash, const void *data, size_t n)
 static void mix_number(uint64_t *hash, int64_t v)
 {
     uint8_t byte[8];
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 8; i++)
         byte[i] = (uint8_t)((uint64_t)v >> 8 * i);
-    }
     mix(hash, byte, sizeof byte);
 }
 
@@ -247,14 +230,11 @@ uint64_t rn_source_hash(const struct rn_source *s)
 {
     const int64_t shape[] = { s->count, s->C, s->H, s->W, s->classes };
     uint64_t hash = 0;
-    for (size_t i = 0; i < sizeof shape / sizeof *shape; i++) {
+    for (size_t i = 0; i < sizeof shape / sizeof *shape; i++)
         mix_number(&hash, shape[i]);
-    }
-    for (int i = 0; i < s->classes; i++) {
+    for (int i = 0; i < s->classes; i++)
         mix(&hash, s->class[i], strlen(s->class[i]) + 1);
-    }
-    for (long i = 0; s->classes && i < s->count; i++) {
+    for (long i = 0; s->classes && i < s->count; i++)
         mix_number(&hash, s->kind->label(s, i));
-    }
     return hash;
 }

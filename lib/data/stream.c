@@ -38,9 +38,8 @@ int rn_stream_new(struct rn_stream **out, const char *path, int fd, const uint8_
         rn_stream_free(s);
         return RN_EMEM;
     }
-    if (n) {
+    if (n)
         memcpy(s->buffer, head, n);
-    }
     s->z.next_in = s->buffer;
     s->z.avail_in = (uInt)n;
     *out = s;
@@ -49,12 +48,10 @@ int rn_stream_new(struct rn_stream **out, const char *path, int fd, const uint8_
 
 void rn_stream_free(struct rn_stream *s)
 {
-    if (!s) {
+    if (!s)
         return;
-    }
-    if (s->gzip) {
+    if (s->gzip)
         inflateEnd(&s->z);
-    }
     close(s->fd);
     rn_free(s->path);
     rn_free(s->buffer);
@@ -68,13 +65,12 @@ static int fill(struct rn_stream *s, size_t least)
         memmove(s->buffer, s->z.next_in, s->z.avail_in);
         s->z.next_in = s->buffer;
         ssize_t got = read(s->fd, s->buffer + s->z.avail_in, BUFFER - s->z.avail_in);
-        if (got > 0) {
+        if (got > 0)
             s->z.avail_in += (uInt)got;
-        } else if (got == 0) {
+        else if (got == 0)
             s->end = true;
-        } else if (errno != EINTR) {
+        else if (errno != EINTR)
             return rn_fail_errno("%s", s->path);
-        }
     }
     return 0;
 }
@@ -82,14 +78,12 @@ static int fill(struct rn_stream *s, size_t least)
 static int begin(struct rn_stream *s)
 {
     int status = fill(s, 2);
-    if (status) {
+    if (status)
         return status;
-    }
     s->begun = true;
     if (s->z.avail_in >= 2 && s->z.next_in[0] == 0x1f && s->z.next_in[1] == 0x8b) {
-        if (inflateInit2(&s->z, 16 + MAX_WBITS) != Z_OK) {
+        if (inflateInit2(&s->z, 16 + MAX_WBITS) != Z_OK)
             return rn_fail(RN_EMEM, "%s: memory is short for inflating", s->path);
-        }
         s->gzip = s->in_member = true;
     }
     return 0;
@@ -109,12 +103,10 @@ static int copy_some(struct rn_stream *s, uint8_t *out, size_t n, size_t *got)
 static int next_member(struct rn_stream *s)
 {
     int status = fill(s, 2);
-    if (status || !s->z.avail_in) {
+    if (status || !s->z.avail_in)
         return status;
-    }
-    if (s->z.avail_in < 2 || s->z.next_in[0] != 0x1f || s->z.next_in[1] != 0x8b) {
+    if (s->z.avail_in < 2 || s->z.next_in[0] != 0x1f || s->z.next_in[1] != 0x8b)
         return rn_fail(RN_EFORMAT, "%s: bytes behind the end of the gzip data", s->path);
-    }
     inflateReset(&s->z);
     s->in_member = true;
     return 0;
@@ -146,14 +138,12 @@ static int inflate_some(struct rn_stream *s, uint8_t *out, size_t n, size_t *got
     for (*got = 0; !status && !*got;) {
         if (!s->in_member) {
             status = next_member(s);
-            if (status || !s->in_member) {
+            if (status || !s->in_member)
                 return status;
-            }
         }
         status = fill(s, 1);
-        if (!status && !s->z.avail_in) {
+        if (!status && !s->z.avail_in)
             status = rn_fail(RN_EFORMAT, "%s: the gzip data are cut off", s->path);
-        }
         status = status ? status : inflate_status(s, inflate(&s->z, Z_NO_FLUSH));
         *got = (size_t)(s->z.next_out - out);
     }
@@ -164,9 +154,8 @@ int rn_stream_some(struct rn_stream *s, void *out, size_t n, size_t *got)
 {
     int status = s->begun ? 0 : begin(s);
     *got = 0;
-    if (status || !n) {
+    if (status || !n)
         return status;
-    }
     return s->gzip ? inflate_some(s, out, n, got) : copy_some(s, out, n, got);
 }
 
@@ -174,9 +163,8 @@ int rn_stream_read(struct rn_stream *s, void *out, size_t n, size_t *got)
 {
     size_t more = 1;
     int status = 0;
-    for (*got = 0; !status && more && *got < n; *got += more) {
+    for (*got = 0; !status && more && *got < n; *got += more)
         status = rn_stream_some(s, (uint8_t *)out + *got, n - *got, &more);
-    }
     return status;
 }
 

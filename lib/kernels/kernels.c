@@ -39,11 +39,9 @@ static int tables_ready(void)
 /* The table of that name, or NULL. */
 static const struct rn_kernels *find(const char *isa)
 {
-    for (int i = 0; i < tables_ready(); i++) {
-        if (strcmp(tables[i].isa, isa) == 0) {
+    for (int i = 0; i < tables_ready(); i++)
+        if (strcmp(tables[i].isa, isa) == 0)
             return &tables[i];
-        }
-    }
     return NULL;
 }
 
@@ -72,9 +70,8 @@ static int fail_unknown(const char *isa)
 int rn_kernels_init(struct rn_kernels *k, const char *isa)
 {
     const struct rn_kernels *found = isa ? find(isa) : best();
-    if (!found) {
+    if (!found)
         return fail_unknown(isa);
-    }
     *k = *found;
     return 0;
 }
@@ -95,9 +92,8 @@ int rn_isa_select(const char *name)
 {
     const char *isa = name ? name : wish();
     const struct rn_kernels *found = isa ? find(isa) : best();
-    if (!found) {
+    if (!found)
         return fail_unknown(isa);
-    }
     atomic_store(&current, found);
     return 0;
 }
@@ -110,8 +106,7 @@ const char *rn_isa_name(void)
 int rn_isa_names(const char *names[], int max)
 {
     int n = 0;
-    for (int i = 1; i < tables_ready() && n < max; i++) {
+    for (int i = 1; i < tables_ready() && n < max; i++)
         names[n++] = tables[i].isa;
-    }
     return n;
 }

@@ -19,16 +19,14 @@ static void read_all(const char *path, const char *labels)
     struct rn_image im;
     int label;
     if (rn_source_open(&s, path, RN_PART_DEFAULT, RN_PART_TRAIN, labels)) {
-        if (!*rn_error() || strpbrk(rn_error(), "\n\r\x1b")) {
+        if (!*rn_error() || strpbrk(rn_error(), "\n\r\x1b"))
             abort();
-        }
         return;
     }
     for (long i = 0; rn_source_read(s, i, &im, &label) == 1; i++) {
         sink ^= im.pixel[0] ^ im.pixel[(size_t)im.H * (size_t)im.W * (size_t)im.C - 1];
-        if (label >= rn_source_classes(s)) {
+        if (label >= rn_source_classes(s))
             abort();
-        }
     }
     sink ^= (uint8_t)rn_source_hash(s);
     rn_source_close(s);
@@ -40,9 +38,8 @@ static char memory_path[32];
 
 static void put(int fd, const void *data, size_t size)
 {
-    if (ftruncate(fd, 0) || pwrite(fd, data, size, 0) != (ssize_t)size) {
+    if (ftruncate(fd, 0) || pwrite(fd, data, size, 0) != (ssize_t)size)
         abort();
-    }
 }
 
 static void as_pipe(const uint8_t *data, size_t size)
@@ -50,12 +47,10 @@ static void as_pipe(const uint8_t *data, size_t size)
     enum { PIPE_HOLDS = 65536 };
     int end[2];
     char path[32];
-    if (size > PIPE_HOLDS || pipe(end)) {
+    if (size > PIPE_HOLDS || pipe(end))
         return;
-    }
-    if (write(end[1], data, size) != (ssize_t)size) {
+    if (write(end[1], data, size) != (ssize_t)size)
         abort();
-    }
     close(end[1]);
     snprintf(path, sizeof path, "/proc/self/fd/%d", end[0]);
     read_all(path, NULL);
@@ -81,9 +76,8 @@ static void remove_folder(void)
 static void write_file(const char *path, const void *data, size_t size)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if (fd < 0) {
+    if (fd < 0)
         abort();
-    }
     put(fd, data, size);
     close(fd);
 }
@@ -95,9 +89,8 @@ static void make_files(void)
     char path[64];
     memory = memfd_create("fuzz", MFD_CLOEXEC);
     snprintf(memory_path, sizeof memory_path, "/proc/self/fd/%d", memory);
-    if (memory < 0 || !mkdtemp(folder)) {
+    if (memory < 0 || !mkdtemp(folder))
         abort();
-    }
     atexit(remove_folder);
     snprintf(good, sizeof good, "%s/good-images-idx3", folder);
     snprintf(broken, sizeof broken, "%s/broken-images-idx3", folder);
@@ -106,17 +99,15 @@ static void make_files(void)
     snprintf(path, sizeof path, "%s/good-labels-idx1", folder);
     write_file(path, labels, sizeof labels);
     snprintf(path, sizeof path, "%s/broken-labels-idx1", folder);
-    if (symlink(memory_path, path)) {
+    if (symlink(memory_path, path))
         abort();
-    }
 }
 
 /* What the bytes are taken for follows from how many they are: all four would be slow. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (memory < 0) {
+    if (memory < 0)
         make_files();
-    }
     if (size % 4 == 1) {
         as_pipe(data, size);
         return 0;

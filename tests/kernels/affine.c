@@ -38,9 +38,8 @@ static bool check(const struct rn_kernels *k, const struct rn_kernels *right)
         for (int i = 0; i < 12; i++) {
             const struct shape s = { (C + (size_t)i) % 4, C, i % 3, i / 3 % 2, i / 6 };
             struct job j = make(&s);
-            if (!agree(k, right, &j)) {
+            if (!agree(k, right, &j))
                 return false;
-            }
         }
     }
     return true;

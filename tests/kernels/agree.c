@@ -76,9 +76,8 @@ static bool same(float a, float b)
 static bool compare(const struct array *a, const void *got, const void *want, const void *size,
                     float tolerance, const char *what)
 {
-    if (is_bytes(a)) {
+    if (is_bytes(a))
         return memcmp(got, want, a->n) == 0 || (printf("# %s: bytes differ\n", what), false);
-    }
     const float *g = got, *w = want, *s = size;
     for (size_t i = 0; i < a->n; i++) {
         if (!same(g[i], w[i]) && !(s && fabsf(g[i] - w[i]) <= tolerance * s[i])) {
@@ -99,18 +98,16 @@ static bool agree_on(const struct rn_kernels *k, const struct rn_kernels *right,
     seed++;
     run(k, j, seed, fill, got);
     run(right, j, seed, fill, want);
-    if (!exact) {
+    if (!exact)
         run(right, j, seed, SIZES_ONLY, size);
-    }
     if (!guard_intact()) {
         printf("# %s: wrote outside its arrays\n", j->what);
         return false;
     }
     for (int i = 0; i < ARRAYS_MAX; i++) {
         float tolerance = (float)j->chain * FLT_EPSILON;
-        if (!compare(&j->array[i], got[i], want[i], size[i], tolerance, j->what)) {
+        if (!compare(&j->array[i], got[i], want[i], size[i], tolerance, j->what))
             return false;
-        }
     }
     return true;
 }
@@ -118,11 +115,9 @@ static bool agree_on(const struct rn_kernels *k, const struct rn_kernels *right,
 bool agree(const struct rn_kernels *k, const struct rn_kernels *right, const struct job *j)
 {
     for (enum place where = 0; where < PLACES; where++) {
-        for (enum fill fill = 0; fill < FILLS; fill++) {
-            if (!agree_on(k, right, j, where, fill)) {
+        for (enum fill fill = 0; fill < FILLS; fill++)
+            if (!agree_on(k, right, j, where, fill))
                 return false;
-            }
-        }
     }
     return true;
 }

@@ -16,9 +16,8 @@ static double now(void)
 static double seconds_of(void (*call)(void *arg), void *arg, long calls)
 {
     double start = now();
-    for (long i = 0; i < calls; i++) {
+    for (long i = 0; i < calls; i++)
         call(arg);
-    }
     return (now() - start) / (double)calls;
 }
 
@@ -26,9 +25,8 @@ double fastest(void (*call)(void *arg), void *arg)
 {
     enum { TRIES = 40 };
     long calls = 1;
-    while (seconds_of(call, arg, calls) * (double)calls < 0.5e-3) {
+    while (seconds_of(call, arg, calls) * (double)calls < 0.5e-3)
         calls *= 2;
-    }
     double best = 1e9;
     for (int i = 0; i < TRIES; i++) {
         double s = seconds_of(call, arg, calls);
@@ -60,14 +58,12 @@ static struct {
 void report(const struct rn_kernels *k, const char *what, double seconds, double work, bool flops)
 {
     double rate = work / seconds;
-    if (strcmp(k->isa, "ref") == 0) {
+    if (strcmp(k->isa, "ref") == 0)
         at.ref[at.line] = rate;
-    }
     printf("%s\t%s\t%s\t%.0f\t%.2f\t%s\t%.1f\t", at.kernel, k->isa, what, seconds * 1e9,
            rate * 1e-9, flops ? "GFLOP/s" : "GB/s", rate / at.ref[at.line]);
-    if (flops) {
+    if (flops)
         printf("%.1f", 100 * rate / at.peak);
-    }
     printf("\n");
     at.line++;
 }
@@ -92,16 +88,14 @@ void bench_job(const struct rn_kernels *k, const struct job *j)
         const struct array *a = &j->array[i];
         bool narrow = a->content == BYTES || a->content == INDICES;
         size_t n = narrow ? a->n : a->n * sizeof(float);
-        if (!(c.a[i] = aligned_alloc(64, (n + 63) / 64 * 64 + 64))) {
+        if (!(c.a[i] = aligned_alloc(64, (n + 63) / 64 * 64 + 64)))
             abort();
-        }
         memset(c.a[i], 0, n);
         bytes += (double)n;
     }
     report(k, j->what, fastest(call_job, &c), bytes, false);
-    for (int i = 0; i < ARRAYS_MAX; i++) {
+    for (int i = 0; i < ARRAYS_MAX; i++)
         free(c.a[i]);
-    }
 }
 
 void bench_table(const struct rn_kernels *k, const struct test *const *tests)

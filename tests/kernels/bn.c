@@ -93,9 +93,8 @@ static bool check(const struct rn_kernels *k, const struct rn_kernels *right, in
                 rows[(C + (size_t)i) % 4], C, i % 2, i / 2 % 3, i / 2 % 3 == 2, dx[i / 6 % 3]
             };
             struct job j = make(&s);
-            if (!agree(k, right, &j)) {
+            if (!agree(k, right, &j))
                 return false;
-            }
         }
     }
     return true;

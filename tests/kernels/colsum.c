@@ -27,9 +27,8 @@ static bool check(const struct rn_kernels *k, const struct rn_kernels *right)
         for (size_t rows = 0; rows < 6; rows++) {
             const struct shape s = { C + rows % 4, rows, C };
             struct job j = make(&s);
-            if (!agree(k, right, &j)) {
+            if (!agree(k, right, &j))
                 return false;
-            }
         }
     }
     return true;

@@ -23,9 +23,8 @@ static unsigned char *new_slot(void)
     unsigned char *p = mmap(NULL, SLOT + 2 * page, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED || mprotect(p, page, PROT_NONE) ||
-        mprotect(p + page + SLOT, page, PROT_NONE)) {
+        mprotect(p + page + SLOT, page, PROT_NONE))
         abort();
-    }
     return p + page;
 }
 
@@ -45,13 +44,11 @@ static void band(int i, unsigned char **from, unsigned char **to)
 
 void *guard_take(size_t bytes, size_t align)
 {
-    if (used == SLOTS || bytes > SLOT - 8192) {
+    if (used == SLOTS || bytes > SLOT - 8192)
         abort();
-    }
     int i = used++;
-    if (!slot[i].base) {
+    if (!slot[i].base)
         slot[i].base = new_slot();
-    }
     size_t offset = place == AT_START ? 0
                     : place == AT_END ? (SLOT - bytes) / align * align
                                       : 4096 + align;
@@ -71,13 +68,11 @@ bool guard_intact(void)
         for (unsigned char *p = from; p < to; p++) {
             if (p == slot[i].p) {
                 p += slot[i].bytes;
-                if (p == to) {
+                if (p == to)
                     break;
-                }
             }
-            if (*p != CANARY) {
+            if (*p != CANARY)
                 return false;
-            }
         }
     }
     return true;

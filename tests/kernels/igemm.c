@@ -29,15 +29,13 @@ static void run_tile(const struct rn_kernels *k, float *y, const float *res, voi
     size_t row[RN_MR_MAX];
     for (size_t m = 0; m < M; m++) {
         row[m] = (s->M - 1 - m0 - m) * (s->K + ROW_GAP) + k0;
-        for (size_t t = 0; t < s->T; t++) {
+        for (size_t t = 0; t < s->T; t++)
             x[t * M + m] = pixel(a[2], s->C, t, m0 + m);
-        }
     }
     memset(w, 0, s->T * s->C * nr * sizeof *w);
     memset(bias, 0, nr * sizeof *bias);
-    for (size_t i = 0; i < s->T * s->C; i++) {
+    for (size_t i = 0; i < s->T * s->C; i++)
         memcpy(w + i * nr, (float *)a[3] + i * s->K + k0, K * sizeof *w);
-    }
     memcpy(bias, (float *)a[4] + k0, K * sizeof *bias);
     k->igemm(y, res, row, x, w, s->bias ? bias : NULL, M, K, s->T, s->C, s->relu);
 }
@@ -47,11 +45,9 @@ static void run(const struct rn_kernels *k, void *const *a, const void *arg)
     const struct shape *s = arg;
     float *y = a[0];
     const float *res = s->accumulate ? y : s->res ? a[1] : NULL;
-    for (size_t m0 = 0; m0 < s->M; m0 += k->igemm_mr) {
-        for (size_t k0 = 0; k0 < s->K; k0 += k->igemm_nr) {
+    for (size_t m0 = 0; m0 < s->M; m0 += k->igemm_mr)
+        for (size_t k0 = 0; k0 < s->K; k0 += k->igemm_nr)
             run_tile(k, y, res, a, s, m0, k0);
-        }
-    }
 }
 
 static bool check_shape(const struct rn_kernels *k, const struct rn_kernels *right,
@@ -83,9 +79,8 @@ static bool check(const struct rn_kernels *k, const struct rn_kernels *right)
         for (size_t K = 1; K <= k->igemm_nr; K++, i++) {
             const struct shape s = { M,          K,          taps[i % 5], channels[i % 7],
                                      i % 4 != 1, i % 3 == 1, i % 3 == 2,  i / 3 % 2 };
-            if (!check_shape(k, right, &s)) {
+            if (!check_shape(k, right, &s))
                 return false;
-            }
         }
     }
     return true;
@@ -112,16 +107,14 @@ static void bench_channels(const struct rn_kernels *k, size_t C)
     enum { PIXELS_WIDE = RN_MR_MAX + 3 };
     size_t wide = PIXELS_WIDE * 3 * C, panel = TAPS_MAX * C * k->igemm_nr;
     float *x = aligned_alloc(64, (wide + panel + RN_MR_MAX * RN_NR_MAX) * sizeof *x);
-    if (!x) {
+    if (!x)
         abort();
-    }
     memset(x, 0, (wide + panel) * sizeof *x);
     struct bench b = { .k = k, .y = x + wide + panel, .w = x + wide, .C = C };
     for (size_t m = 0; m < k->igemm_mr; m++) {
         b.row[m] = m * k->igemm_nr;
-        for (size_t t = 0; t < TAPS_MAX; t++) {
+        for (size_t t = 0; t < TAPS_MAX; t++)
             b.x[t * k->igemm_mr + m] = x + (t / 3 * PIXELS_WIDE + m + t % 3) * C;
-        }
     }
     char what[32];
     snprintf(what, sizeof what, "3x3 C=%zu %zux%zu", C, k->igemm_mr, k->igemm_nr);
@@ -132,9 +125,8 @@ static void bench_channels(const struct rn_kernels *k, size_t C)
 
 static void bench(const struct rn_kernels *k)
 {
-    for (size_t C = 64; C <= 512; C *= 2) {
+    for (size_t C = 64; C <= 512; C *= 2)
         bench_channels(k, C);
-    }
 }
 
 const struct test igemm_test = { "igemm", check, bench, offsetof(struct rn_kernels, igemm), true };

@@ -11,9 +11,8 @@ enum { NAMES_MAX = 8 };
 
 static bool say(bool good, const char *what)
 {
-    if (!good) {
+    if (!good)
         printf("# ladder: %s\n", what);
-    }
     return good;
 }
 
@@ -25,12 +24,10 @@ static bool first_use(void)
     bool good = true;
     setenv("RN_ISA", "ref", 1);
 #pragma omp parallel for num_threads(ASKERS)
-    for (int i = 0; i < ASKERS; i++) {
+    for (int i = 0; i < ASKERS; i++)
         got[i] = rn_kernels_get();
-    }
-    for (int i = 0; i < ASKERS; i++) {
+    for (int i = 0; i < ASKERS; i++)
         good &= got[i] == rn_kernels_get() && strcmp(got[i]->isa, "ref") == 0;
-    }
     unsetenv("RN_ISA");
     return say(good, "the threads' first tables differ");
 }
@@ -44,9 +41,8 @@ static bool select_each(const char *const *names, int n)
         if (!say(rn_isa_select(names[i]) == 0 && strcmp(rn_isa_name(), names[i]) == 0, names[i]) ||
             !say(rn_kernels_init(&k, names[i]) == 0 && k.igemm == rn_kernels_get()->igemm,
                  "init and get differ") ||
-            !say(before->isa == isa, "selecting changed the old table")) {
+            !say(before->isa == isa, "selecting changed the old table"))
             return false;
-        }
     }
     return true;
 }
@@ -57,9 +53,8 @@ static bool unknown_name(const char *const *names, int n)
     const char *before = rn_isa_name();
     bool good = rn_isa_select("mmx") == RN_EUSAGE && rn_kernels_init(&k, "mmx") == RN_EUSAGE &&
                 strcmp(rn_isa_name(), before) == 0;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         good &= strstr(rn_error(), names[i]) != NULL;
-    }
     setenv("RN_ISA", "mmx", 1);
     good &= rn_isa_select(NULL) == RN_EUSAGE;
     setenv("RN_ISA", "", 1);

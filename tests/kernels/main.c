@@ -41,9 +41,8 @@ static bool checks(const struct test *t, const struct rn_kernels *k, const struc
 static bool wanted(const struct test *t, char *const *names)
 {
     bool all = !*names;
-    for (; *names; names++) {
+    for (; *names; names++)
         all |= strcmp(*names, t->name) == 0;
-    }
     return all;
 }
 
@@ -76,9 +75,8 @@ static void check_bits(const struct test *t, const struct rn_isa *step)
     if (step[1].name && step[0].has() && step[1].has()) {
         rn_kernels_init(&low, step[0].name);
         rn_kernels_init(&high, step[1].name);
-        if (fused(&low) && fused(&high)) {
+        if (fused(&low) && fused(&high))
             ok(checks(t, &high, &low), "%s %s has the bits of %s", t->name, high.isa, low.isa);
-        }
     }
 }
 
@@ -96,9 +94,8 @@ static int check(char *const *names)
     for (const struct test *const *t = tests; *t; t++) {
         for (const struct rn_isa *step = rn_isas; wanted(*t, names) && step->name; step++) {
             check_step(*t, step);
-            if ((*t)->bits) {
+            if ((*t)->bits)
                 check_bits(*t, step);
-            }
         }
     }
     return done();
@@ -109,11 +106,9 @@ static int bench(char *const *names)
     const struct test *some[sizeof tests / sizeof *tests] = { NULL };
     struct rn_kernels k;
     int n = 0;
-    for (const struct test *const *t = tests; *t; t++) {
-        if (wanted(*t, names)) {
+    for (const struct test *const *t = tests; *t; t++)
+        if (wanted(*t, names))
             some[n++] = *t;
-        }
-    }
     rn_kernels_ref(&k);
     bench_table(&k, some);
     for (const struct rn_isa *step = rn_isas; step->name; step++) {
@@ -127,8 +122,7 @@ static int bench(char *const *names)
 
 int main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "--bench") == 0) {
+    if (argc > 1 && strcmp(argv[1], "--bench") == 0)
         return bench(argv + 2);
-    }
     return check(argv + 1);
 }

@@ -31,23 +31,19 @@ static void run_tile(const struct rn_kernels *k, void *const *a, const struct sh
         memcpy(dy + m * nr, (float *)a[2] + m * s->J + j0, J * sizeof *dy);
     }
     memset(tile, 0, I * nr * sizeof *tile);
-    for (size_t i = 0; i < I; i++) {
+    for (size_t i = 0; i < I; i++)
         memcpy(tile + i * nr, acc + (i0 + i) * s->J + j0, J * sizeof *tile);
-    }
     k->outer(tile, a[1], off, dy, s->M, I, s->first);
-    for (size_t i = 0; i < I; i++) {
+    for (size_t i = 0; i < I; i++)
         memcpy(acc + (i0 + i) * s->J + j0, tile + i * nr, J * sizeof *tile);
-    }
 }
 
 static void run(const struct rn_kernels *k, void *const *a, const void *arg)
 {
     const struct shape *s = arg;
-    for (size_t i0 = 0; i0 < s->I; i0 += k->outer_mr) {
-        for (size_t j0 = 0; j0 < s->J; j0 += k->outer_nr) {
+    for (size_t i0 = 0; i0 < s->I; i0 += k->outer_mr)
+        for (size_t j0 = 0; j0 < s->J; j0 += k->outer_nr)
             run_tile(k, a, s, i0, j0);
-        }
-    }
 }
 
 static bool check_shape(const struct rn_kernels *k, const struct rn_kernels *right,
@@ -72,9 +68,8 @@ static bool check(const struct rn_kernels *k, const struct rn_kernels *right)
     for (size_t I = 1; I <= k->outer_mr; I++) {
         for (int i = 0; i < 10; i++) {
             const struct shape s = { rows[i / 2], I, k->outer_nr, i % 2 };
-            if (!check_shape(k, right, &s)) {
+            if (!check_shape(k, right, &s))
                 return false;
-            }
         }
     }
     return true;
@@ -100,13 +95,11 @@ static void bench_pixels(const struct rn_kernels *k, size_t M)
     size_t mr = k->outer_mr, nr = k->outer_nr;
     float *dy = aligned_alloc(64, (M * nr + mr * nr + M * mr) * sizeof *dy);
     int32_t *off = malloc(M * sizeof *off);
-    if (!dy || !off) {
+    if (!dy || !off)
         abort();
-    }
     memset(dy, 0, (M * nr + mr * nr + M * mr) * sizeof *dy);
-    for (size_t m = 0; m < M; m++) {
+    for (size_t m = 0; m < M; m++)
         off[m] = (int32_t)(m * mr);
-    }
     struct bench b = { k, dy + M * nr, dy + M * nr + mr * nr, dy, off, M };
     char what[32];
     snprintf(what, sizeof what, "M=%zu %zux%zu", M, mr, nr);

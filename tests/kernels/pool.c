@@ -20,9 +20,8 @@ static void run_pool(const struct rn_kernels *k, void *const *a, const void *arg
 {
     const struct shape *s = arg;
     const float *x[T_MAX];
-    for (size_t t = 0; t < s->T; t++) {
+    for (size_t t = 0; t < s->T; t++)
         x[t] = (float *)a[2] + tap(s, t) * s->C;
-    }
     k->maxpool(a[0], s->arg ? a[1] : NULL, x, s->T, s->C);
 }
 
@@ -41,9 +40,8 @@ static void run_grad(const struct rn_kernels *k, void *const *a, const void *arg
 {
     const struct shape *s = arg;
     float *dx[T_MAX];
-    for (size_t t = 0; t < s->T; t++) {
+    for (size_t t = 0; t < s->T; t++)
         dx[t] = (float *)a[0] + tap(s, t) * s->C;
-    }
     k->maxpool_grad(dx, a[1], a[2], s->C);
 }
 
@@ -68,9 +66,8 @@ static bool check(const struct rn_kernels *k, const struct rn_kernels *right,
         for (size_t i = 0; i < 10; i++) {
             const struct shape s = { taps[i / 2], C, i % 2 };
             struct job j = make(&s);
-            if ((s.T < T_MAX || C % 16 < 2) && !agree(k, right, &j)) {
+            if ((s.T < T_MAX || C % 16 < 2) && !agree(k, right, &j))
                 return false;
-            }
         }
     }
     return true;

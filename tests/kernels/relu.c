@@ -50,9 +50,8 @@ static bool check(const struct rn_kernels *k, const struct rn_kernels *right,
         for (int i = 0; i < 4; i++) {
             const struct shape s = { n, i & 1, i & 2 };
             struct job j = make(&s);
-            if (!agree(k, right, &j)) {
+            if (!agree(k, right, &j))
                 return false;
-            }
         }
     }
     return true;

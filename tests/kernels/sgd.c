@@ -37,9 +37,8 @@ static bool check(const struct rn_kernels *k, const struct rn_kernels *right)
         for (int i = 0; i < 3; i++) {
             const struct shape s = { n, i > 0, i > 1 };
             struct job j = make(&s);
-            if (!agree(k, right, &j)) {
+            if (!agree(k, right, &j))
                 return false;
-            }
         }
     }
     return true;

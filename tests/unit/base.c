@@ -115,9 +115,8 @@ static void test_alloc(void)
             aligned &= p && (uintptr_t)p % RN_ALIGN == 0;
             clear &= p && zero(p, sizes[i]);
             huge &= sizes[i] < 4 << 20 || (uintptr_t)p % (2 << 20) == 0;
-            if (p) {
+            if (p)
                 memset(p, 0xA5, sizes[i]);
-            }
             rn_free(p);
         }
     }
@@ -152,9 +151,8 @@ static void test_array(void)
         right &= !rn_array_grow(&a, i, &room, sizeof *a) && a[i] == 0;
         a[i] = (int)i + 1;
     }
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 1000; i++)
         right &= a[i] == i + 1;
-    }
     ok(right && room == 1024, "rn_array_grow keeps items and clears new ones");
     size_t huge = SIZE_MAX / 2 + 1;
     int *before = a;
@@ -198,9 +196,8 @@ static void test_philox(void)
         memcpy(r.counter, known[i].counter, sizeof r.counter);
         memcpy(r.key, known[i].key, sizeof r.key);
         bool same = true;
-        for (int j = 0; j < 4; j++) {
+        for (int j = 0; j < 4; j++)
             same &= rn_rng_u32(&r) == known[i].out[j];
-        }
         ok(same, "Philox4x32-10 known answer %d", i);
     }
 }
@@ -251,9 +248,8 @@ static void test_distributions(void)
         tail += (fabs(z) > 1.959964) / (double)N;
     }
     double chi = 0;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 6; i++)
         chi += (hits[i] - N / 6.) * (hits[i] - N / 6.) / (N / 6.);
-    }
     ok(chi < 20.5, "rn_rng_below(6) is even: chi2 %.2f (5 degrees, 99.9 %%: 20.5)", chi);
     ok(range && fabs(uniform - .5) < .005, "uniform in [0, 1), mean %.4f", uniform);
     ok(fabs(mean) < .015 && fabs(square - 1) < .02 && fabs(tail - .05) < .004,
@@ -304,9 +300,8 @@ static void test_pipe(void)
     if (child == 0) {
         for (int i = 0; i < N; i++) {
             char c = (char)(i % 251);
-            if (write(end[1], &c, 1) != 1) {
+            if (write(end[1], &c, 1) != 1)
                 _exit(1);
-            }
         }
         _exit(0);
     }
@@ -314,9 +309,8 @@ static void test_pipe(void)
     dup2(end[0], STDIN_FILENO);
     close(end[0]);
     bool same = !rn_map_open(&m, "-") && m.size == N && m.owned;
-    for (size_t i = 0; same && i < N; i++) {
+    for (size_t i = 0; same && i < N; i++)
         same &= m.data[i] == i % 251;
-    }
     ok(same, "\"-\" reads a pipe to its end");
     rn_map_close(&m);
     dup2(saved, STDIN_FILENO);
@@ -330,9 +324,8 @@ static int write_text(const char *path, const char *text)
 {
     struct rn_writer *w;
     int status = rn_writer_open(&w, path);
-    if (status) {
+    if (status)
         return status;
-    }
     status = rn_writer_write(w, text, strlen(text));
     if (status) {
         rn_writer_abort(w);
@@ -395,9 +388,8 @@ static void test_write_large(void)
 {
     enum { N = 3 << 20 };
     uint32_t *word = rn_alloc(N / 4, 4);
-    for (uint32_t i = 0; i < N / 4; i++) {
+    for (uint32_t i = 0; i < N / 4; i++)
         word[i] = i * 2654435761u;
-    }
     static const size_t pieces[] = { 1, 1000, 700000, 1 << 20, 7, 1200000 };
     struct rn_writer *w;
     struct rn_map m;
@@ -489,9 +481,8 @@ static void test_write_race(void)
             char text[16];
             int refused = 0;
             snprintf(text, sizeof text, "writer %d", i);
-            for (int round = 0; round < ROUNDS; round++) {
+            for (int round = 0; round < ROUNDS; round++)
                 refused += write_text(path, text) && !strstr(rn_error(), "another process");
-            }
             _exit(refused != 0);
         }
     }

@@ -27,9 +27,8 @@ static uint8_t *pictures(size_t *n)
     *n = sizeof header + N * H * W;
     uint8_t *p = rn_alloc(*n, 1);
     memcpy(p, header, sizeof header);
-    for (int i = 0; i < N * H * W; i++) {
+    for (int i = 0; i < N * H * W; i++)
         p[sizeof header + (size_t)i] = pixel_of(i / (H * W), i % (H * W));
-    }
     return p;
 }
 
@@ -38,9 +37,8 @@ static void write_data(void)
     size_t n;
     char labels[128];
     uint8_t *p = pictures(&n), l[8 + N] = { 0, 0, 8, 1, 0, 0, 0, N };
-    for (int i = 0; i < N; i++) {
+    for (int i = 0; i < N; i++)
         l[8 + i] = (uint8_t)(i % 10);
-    }
     snprintf(path, sizeof path, "%s/images-idx3", dir);
     snprintf(labels, sizeof labels, "%s/labels-idx1", dir);
     FILE *f = fopen(path, "w"), *g = fopen(labels, "w");
@@ -79,18 +77,15 @@ static bool shift_right(int C, struct rn_shift s)
     };
     uint8_t in[4 * 7 * 3];
     float out[4 * 7 * 3 + 1];
-    for (int i = 0; i < 4 * 7 * C; i++) {
+    for (int i = 0; i < 4 * 7 * C; i++)
         in[i] = (uint8_t)(i * 29 + 1);
-    }
     out[4 * 7 * C] = 12345;
     rn_augment_apply(&p, s, in, out);
     bool right = out[4 * 7 * C] == 12345;
     for (int h = 0; h < p.H; h++) {
-        for (int w = 0; w < p.W; w++) {
-            for (int c = 0; c < C; c++) {
+        for (int w = 0; w < p.W; w++)
+            for (int c = 0; c < C; c++)
                 right &= out[(h * p.W + w) * C + c] == naive(&p, s, in, h, w, c);
-            }
-        }
     }
     return right;
 }
@@ -126,9 +121,8 @@ static void test_draw(void)
         at[s.dy + CROP][s.dx + CROP]++;
     }
     double chi = 0, want = (double)TIMES / (SIDE * SIDE);
-    for (int i = 0; i < SIDE * SIDE; i++) {
+    for (int i = 0; i < SIDE * SIDE; i++)
         chi += (at[i / SIDE][i % SIDE] - want) * (at[i / SIDE][i % SIDE] - want) / want;
-    }
     ok(inside && same && abs(flips - TIMES / 2) < 120 && chi < 51.2,
        "dice are even: %d of %d flips, chi2 %.1f of places (24 degrees, 99.9 %%: 51.2)", flips,
        TIMES, chi);
@@ -175,9 +169,8 @@ static struct epoch *collect(struct rn_loader *l, int epoch, long first)
             memcpy(e->x[at], b.x + (size_t)i * H * W, sizeof e->x[0]);
         }
     }
-    if (rn_loader_next(l, &b) != e->status || b.n) {
+    if (rn_loader_next(l, &b) != e->status || b.n)
         e->status = 1;
-    }
     return e;
 }
 
@@ -187,14 +180,12 @@ static bool content_right(const struct epoch *e, const struct rn_loader_config *
     uint8_t in[H * W];
     bool right = true;
     for (int i = 0; i < N; i++) {
-        for (int j = 0; j < H * W; j++) {
+        for (int j = 0; j < H * W; j++)
             in[j] = pixel_of(e->index[i], j);
-        }
         struct rn_shift s = rn_augment_draw(&c->augment, c->seed, epoch, e->index[i]);
         right &= e->label[i] == e->index[i] % 10;
-        for (int j = 0; j < H * W; j++) {
+        for (int j = 0; j < H * W; j++)
             right &= e->x[i][j] == naive(&c->prep, s, in, j / W, j % W, 0);
-        }
     }
     return right;
 }
@@ -204,9 +195,8 @@ static bool is_permutation(const struct epoch *e, int *fixed)
     bool seen[N] = { false };
     *fixed = 0;
     for (int i = 0; i < N; i++) {
-        if (e->index[i] < 0 || e->index[i] >= N || seen[e->index[i]]) {
+        if (e->index[i] < 0 || e->index[i] >= N || seen[e->index[i]])
             return false;
-        }
         seen[e->index[i]] = true;
         *fixed += e->index[i] == i;
     }
@@ -218,17 +208,15 @@ static void test_order(struct rn_source *s)
     struct rn_prep p = prep(H, W);
     struct rn_loader_config c = { .prep = p, .batch = BATCH };
     struct rn_loader *l = NULL;
-    if (!ok(!rn_loader_open(&l, s, &p, BATCH), "rn_loader_open")) {
+    if (!ok(!rn_loader_open(&l, s, &p, BATCH), "rn_loader_open"))
         return;
-    }
     struct rn_batch b;
     ok(!rn_loader_next(l, &b) && b.n == BATCH && b.label[7] == 7 && strstr(b.name[7], "#7"),
        "starts at the beginning by itself");
     struct epoch *e = collect(l, 0, 0);
     bool order = !e->status && e->batches == BATCHES && e->n[BATCHES - 1] == N % BATCH;
-    for (int i = 0; i < N; i++) {
+    for (int i = 0; i < N; i++)
         order &= e->index[i] == i;
-    }
     ok(order, "in order, with a short last batch");
     ok(content_right(e, &c, 0), "pixels, labels and names are right");
     rn_loader_close(l);
@@ -248,9 +236,8 @@ static void test_shuffle(struct rn_source *s)
                                   .shuffle = true,
                                   .seed = 11 };
     struct rn_loader *l = NULL, *k = NULL;
-    if (!ok(!rn_loader_new(&l, s, &c), "rn_loader_new with shuffle and augmentation")) {
+    if (!ok(!rn_loader_new(&l, s, &c), "rn_loader_new with shuffle and augmentation"))
         return;
-    }
     struct epoch *e = collect(l, 2, 0), *other = collect(l, 3, 0);
     int fixed;
     bool permutation = is_permutation(e, &fixed);
@@ -298,13 +285,11 @@ static void test_resize(struct rn_source *s)
         usleep(300); /* the thread must not touch it meanwhile */
         for (int i = 0; i < b.n; i++) {
             uint8_t in[H * W], out[P * Q];
-            for (int j = 0; j < H * W; j++) {
+            for (int j = 0; j < H * W; j++)
                 in[j] = pixel_of(at + i, j);
-            }
             rn_resizer_run(r, in, out);
-            for (int j = 0; j < P * Q; j++) {
+            for (int j = 0; j < P * Q; j++)
                 right &= b.x[i * P * Q + j] == ((float)out[j] / 255 - .25f) / .5f;
-            }
         }
     }
     ok(right, "resized on the way");
@@ -323,13 +308,11 @@ static void test_restart(struct rn_source *s)
         right &= !rn_loader_new(&l, s, &c);
         for (int j = 0; right && j < i % 4; j++) {
             rn_loader_start(l, j, i % 5);
-            for (int k = 0; k < i % 7; k++) {
+            for (int k = 0; k < i % 7; k++)
                 right &= !rn_loader_next(l, &b) && b.n == BATCH;
-            }
         }
-        if (i % 3) {
+        if (i % 3)
             usleep(i * 20);
-        }
         rn_loader_close(l);
     }
     ok(right, "started over and closed at many moments");
@@ -383,9 +366,8 @@ static void test_signals(struct rn_source *s)
 static int pipe_stdin(int *saved)
 {
     int end[2];
-    if (pipe(end)) {
+    if (pipe(end))
         return -1;
-    }
     *saved = dup(STDIN_FILENO);
     dup2(end[0], STDIN_FILENO);
     close(end[0]);
@@ -421,11 +403,9 @@ static void test_idle_pipe(void)
     sent = send_all(fd, p + 16 + 3 * SIZE + 7, n - 16 - 3 * SIZE - 7);
     int count = 3;
     while (sent && count < N && !rn_loader_next(l, &b) && b.n) { /* the end is not said yet */
-        for (int i = 0; i < b.n; i++, count++) {
-            for (int j = 0; j < SIZE; j++) {
+        for (int i = 0; i < b.n; i++, count++)
+            for (int j = 0; j < SIZE; j++)
                 sent &= b.x[i * SIZE + j] == ((float)pixel_of(count, j) / 255 - .25f) / .5f;
-            }
-        }
     }
     ok(sent && count == N, "the rest before the pipe is closed");
     close(fd);
@@ -460,9 +440,8 @@ static void test_open_gzip_pipe(void)
     sent = sent && !rn_source_open(&s, "-", RN_PART_DEFAULT, RN_PART_TEST, NULL) &&
            !rn_loader_open(&l, s, &net, BATCH);
     alarm(20);
-    while (sent && count < N && !rn_loader_next(l, &b) && b.n) {
+    while (sent && count < N && !rn_loader_next(l, &b) && b.n)
         count += b.n;
-    }
     ok(sent && count == N, "all of a gzip pipe before it is closed");
     close(fd);
     ok(!rn_loader_next(l, &b) && !b.n, "and its end");
@@ -487,9 +466,8 @@ static void test_broken_pipe(void)
     close(fd);
     int status = rn_source_open(&s, "-", RN_PART_DEFAULT, RN_PART_TEST, NULL), count = 0;
     status = status ? status : rn_loader_open(&l, s, &net, BATCH);
-    while (sent && !status && !(status = rn_loader_next(l, &b)) && b.n) {
+    while (sent && !status && !(status = rn_loader_next(l, &b)) && b.n)
         count += b.n;
-    }
     ok(status == RN_EFORMAT && count == 20 && strstr(rn_error(), "picture 21"),
        "data that break off: %d pictures, then: %s", count, rn_error());
     ok(rn_loader_next(l, &b) == RN_EFORMAT, "and again");

@@ -49,20 +49,17 @@ static void test_golden(void)
 {
     struct rn_map m;
     if (!ok(!rn_map_open(&m, "tests/golden/resize.bin") && m.size && m.size % CASE == 0,
-            "golden file")) {
+            "golden file"))
         return;
-    }
     int failed = 0, cases = 0;
     for (const uint8_t *p = m.data; p < m.data + m.size; p += CASE, cases++) {
         int n[5];
-        for (int i = 0; i < 5; i++) {
+        for (int i = 0; i < 5; i++)
             n[i] = p[2 * i] | p[2 * i + 1] << 8;
-        }
         uint32_t want =
             (uint32_t)p[10] | (uint32_t)p[11] << 8 | (uint32_t)p[12] << 16 | (uint32_t)p[13] << 24;
-        if (!one(n[0], n[1], n[2], n[3], n[4], want) && failed++ < 5) {
+        if (!one(n[0], n[1], n[2], n[3], n[4], want) && failed++ < 5)
             ok(false, "%d channels, %dx%d to %dx%d", n[0], n[1], n[2], n[3], n[4]);
-        }
     }
     ok(!failed, "%d of %d sizes are Pillow's, byte for byte", cases - failed, cases);
     rn_map_close(&m);
@@ -75,17 +72,14 @@ static void test_channels(void)
     struct rn_resizer *all = NULL, *grey = NULL;
     uint8_t *in = picture(C, H, W), plane[H * W], out[P * Q * C], want[P * Q];
     bool right = !rn_resizer_new(&all, C, H, W, P, Q) && !rn_resizer_new(&grey, 1, H, W, P, Q);
-    if (right) {
+    if (right)
         rn_resizer_run(all, in, out);
-    }
     for (int c = 0; right && c < C; c++) {
-        for (int i = 0; i < H * W; i++) {
+        for (int i = 0; i < H * W; i++)
             plane[i] = in[i * C + c];
-        }
         rn_resizer_run(grey, plane, want);
-        for (int i = 0; i < P * Q; i++) {
+        for (int i = 0; i < P * Q; i++)
             right &= out[i * C + c] == want[i];
-        }
     }
     ok(right, "%d channels", C);
     rn_resizer_free(all);

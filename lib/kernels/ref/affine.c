@@ -9,9 +9,8 @@ void rn_affine_ref(float *y, const float *x, const float *res, const float *scal
     for (size_t r = 0; r < rows; r++) {
         for (size_t c = 0; c < C; c++) {
             float v = fmaf(x[r * C + c], scale[c], shift[c]);
-            if (res) {
+            if (res)
                 v += res[r * C + c];
-            }
             y[r * C + c] = relu ? ref_relu(v) : v;
         }
     }

@@ -43,9 +43,8 @@ void rn_bn_grad_ref(float *dx, float *dres, const float *dy, const float *y, con
             size_t i = r * C + c;
             float g = y ? ref_relu_grad(dy[i], y[i]) : dy[i];
             dx[i] = fmaf(a[c], g, fmaf(b[c], x[i] - mean[c], k[c]));
-            if (dres) {
+            if (dres)
                 dres[i] = dres_add ? dres[i] + g : g;
-            }
         }
     }
 }

@@ -5,9 +5,8 @@ void rn_colsum_ref(float *sum, const float *x, size_t ld, size_t rows, size_t C)
 {
     for (size_t c = 0; c < C; c++) {
         float s = 0;
-        for (size_t r = 0; r < rows; r++) {
+        for (size_t r = 0; r < rows; r++)
             s += x[r * ld + c];
-        }
         sum[c] = s;
     }
 }

@@ -10,14 +10,11 @@ void rn_igemm_ref(float *y, const float *res, const size_t *row, const float *co
     for (size_t m = 0; m < M; m++) {
         for (size_t k = 0; k < K; k++) {
             float sum = bias ? bias[k] : 0;
-            for (size_t t = 0; t < T; t++) {
-                for (size_t c = 0; c < C; c++) {
+            for (size_t t = 0; t < T; t++)
+                for (size_t c = 0; c < C; c++)
                     sum = fmaf(x[t * M + m][c], w[(t * C + c) * REF_IGEMM_NR + k], sum);
-                }
-            }
-            if (res) {
+            if (res)
                 sum += res[row[m] + k];
-            }
             y[row[m] + k] = relu ? ref_relu(sum) : sum;
         }
     }

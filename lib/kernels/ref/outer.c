@@ -9,9 +9,8 @@ void rn_outer_ref(float *acc, const float *x, const int32_t *off, const float *d
     for (size_t i = 0; i < I; i++) {
         for (size_t j = 0; j < REF_OUTER_NR; j++) {
             float sum = 0, *a = acc + i * REF_OUTER_NR + j;
-            for (size_t m = 0; m < M; m++) {
+            for (size_t m = 0; m < M; m++)
                 sum = fmaf(x[off[m] + (ptrdiff_t)i], dy[m * REF_OUTER_NR + j], sum);
-            }
             *a = first ? sum : *a + sum;
         }
     }

@@ -3,9 +3,8 @@
 
 void rn_relu_ref(float *y, const float *x, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         y[i] = ref_relu(x[i]);
-    }
 }
 
 void rn_relu_grad_ref(float *dx, const float *dy, const float *y, size_t n, bool add)

@@ -11,10 +11,8 @@ TEMPLATE void add(float *y, const float *a, const float *b, size_t n, bool relu)
 void RN_ISA(rn_add)(float *y, const float *a, const float *b, size_t n, bool relu)
 {
     size_t i = 0;
-    for (; i + VL <= n; i += VL) {
+    for (; i + VL <= n; i += VL)
         add(y + i, a + i, b + i, VL, relu);
-    }
-    if (i < n) {
+    if (i < n)
         add(y + i, a + i, b + i, n - i, relu);
-    }
 }

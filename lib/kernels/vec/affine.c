@@ -6,9 +6,8 @@ TEMPLATE void affine(float *y, const float *x, const float *res, const float *sc
                      const float *shift, size_t n, bool relu)
 {
     vf v = vfma(vload_n(x, n), vload_n(scale, n), vload_n(shift, n));
-    if (res) {
+    if (res)
         v += vload_n(res, n);
-    }
     vstore_n(y, relu ? vrelu(v) : v, n);
 }
 
@@ -16,18 +15,15 @@ TEMPLATE void affine_row(float *y, const float *x, const float *res, const float
                          const float *shift, size_t C, bool relu)
 {
     size_t c = 0;
-    for (; c + VL <= C; c += VL) {
+    for (; c + VL <= C; c += VL)
         affine(y + c, x + c, res ? res + c : NULL, scale + c, shift + c, VL, relu);
-    }
-    if (c < C) {
+    if (c < C)
         affine(y + c, x + c, res ? res + c : NULL, scale + c, shift + c, C - c, relu);
-    }
 }
 
 void RN_ISA(rn_affine)(float *y, const float *x, const float *res, const float *scale,
                        const float *shift, size_t rows, size_t C, bool relu)
 {
-    for (size_t i = 0; i < rows * C; i += C) {
+    for (size_t i = 0; i < rows * C; i += C)
         affine_row(y + i, x + i, res ? res + i : NULL, scale, shift, C, relu);
-    }
 }

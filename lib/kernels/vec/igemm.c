@@ -19,23 +19,20 @@ TEMPLATE void multiply(vf acc[][NV], const float *const *x, const float *w, size
                        const size_t M, const size_t V)
 {
     const float *in[ROWS_MAX];
-    UNROLL for (size_t m = 0; m < M; m++)
-    {
+    UNROLL
+    for (size_t m = 0; m < M; m++)
         in[m] = x[m];
-    }
     for (size_t c = 0; c < C; c++, w += NR) {
         vf wide[NV];
-        UNROLL for (size_t v = 0; v < V; v++)
-        {
+        UNROLL
+        for (size_t v = 0; v < V; v++)
             wide[v] = vload(w + v * VL);
-        }
-        UNROLL for (size_t m = 0; m < M; m++)
-        {
+        UNROLL
+        for (size_t m = 0; m < M; m++) {
             vf one = vsplat(in[m][c]);
-            UNROLL for (size_t v = 0; v < V; v++)
-            {
+            UNROLL
+            for (size_t v = 0; v < V; v++)
                 acc[m][v] = vfma(one, wide[v], acc[m][v]);
-            }
         }
     }
 }
@@ -43,35 +40,30 @@ TEMPLATE void multiply(vf acc[][NV], const float *const *x, const float *w, size
 /* Residual, ReLU and store of a vector's n lanes. */
 TEMPLATE void finish(const struct tile *p, size_t at, vf v, size_t n)
 {
-    if (p->res) {
+    if (p->res)
         v += vload_n(p->res + at, n);
-    }
-    if (p->relu) {
+    if (p->relu)
         v = vrelu(v);
-    }
     vstore_n(p->y + at, v, n);
 }
 
 TEMPLATE void compute(const struct tile *p, const size_t M, const size_t V)
 {
     vf acc[ROWS_MAX][NV];
-    UNROLL for (size_t m = 0; m < M; m++)
-    {
-        UNROLL for (size_t v = 0; v < V; v++)
-        {
+    UNROLL
+    for (size_t m = 0; m < M; m++) {
+        UNROLL
+        for (size_t v = 0; v < V; v++)
             acc[m][v] = p->bias ? vload(p->bias + v * VL) : (vf){ 0 };
-        }
     }
-    for (size_t t = 0; t < p->T; t++) {
+    for (size_t t = 0; t < p->T; t++)
         multiply(acc, p->x + t * M, p->w + t * p->C * NR, p->C, M, V);
-    }
     const size_t last = p->K - (V - 1) * VL;
-    UNROLL for (size_t m = 0; m < M; m++)
-    {
-        UNROLL for (size_t v = 0; v < V; v++)
-        {
+    UNROLL
+    for (size_t m = 0; m < M; m++) {
+        UNROLL
+        for (size_t v = 0; v < V; v++)
             finish(p, p->row[m] + v * VL, acc[m][v], v + 1 < V ? VL : last);
-        }
     }
 }
 
@@ -79,15 +71,13 @@ TEMPLATE void compute(const struct tile *p, const size_t M, const size_t V)
 #define SHAPES(M)                                                                                  \
     static inline void narrow_##M(const struct tile *p)                                            \
     {                                                                                              \
-        if (M <= MR) {                                                                             \
+        if (M <= MR)                                                                               \
             compute(p, M, 1);                                                                      \
-        }                                                                                          \
     }                                                                                              \
     static inline void wide_##M(const struct tile *p)                                              \
     {                                                                                              \
-        if (M <= MR) {                                                                             \
+        if (M <= MR)                                                                               \
             compute(p, M, 2);                                                                      \
-        }                                                                                          \
     }
 SHAPES(1)
 SHAPES(2)

@@ -9,27 +9,24 @@ TEMPLATE void compute(float *acc, const float *x, const int32_t *off, const floa
     for (size_t m = 0; m < M; m++, dy += NR) {
         const float *in = x + off[m];
         vf wide[NV];
-        UNROLL for (size_t v = 0; v < NV; v++)
-        {
+        UNROLL
+        for (size_t v = 0; v < NV; v++)
             wide[v] = vload(dy + v * VL);
-        }
-        UNROLL for (size_t i = 0; i < I; i++)
-        {
+        UNROLL
+        for (size_t i = 0; i < I; i++) {
             vf one = vsplat(in[i]);
-            UNROLL for (size_t v = 0; v < NV; v++)
-            {
+            UNROLL
+            for (size_t v = 0; v < NV; v++)
                 sum[i][v] = vfma(one, wide[v], sum[i][v]);
-            }
         }
     }
-    UNROLL for (size_t i = 0; i < I; i++)
-    {
-        UNROLL for (size_t v = 0; v < NV; v++)
-        {
+    UNROLL
+    for (size_t i = 0; i < I; i++) {
+        UNROLL
+        for (size_t v = 0; v < NV; v++) {
             float *a = acc + i * NR + v * VL;
-            if (!first) {
+            if (!first)
                 sum[i][v] += vload(a);
-            }
             vstore(a, sum[i][v]);
         }
     }
@@ -39,9 +36,8 @@ TEMPLATE void compute(float *acc, const float *x, const int32_t *off, const floa
     static inline void rows_##I(float *acc, const float *x, const int32_t *off, const float *dy,   \
                                 size_t M, bool first)                                              \
     {                                                                                              \
-        if (I <= MR) {                                                                             \
+        if (I <= MR)                                                                               \
             compute(acc, x, off, dy, M, first, I);                                                 \
-        }                                                                                          \
     }
 SHAPE(1)
 SHAPE(2)

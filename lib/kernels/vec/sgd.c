@@ -14,9 +14,8 @@ TEMPLATE void update(float *w, float *v, const float *dw, size_t n, const struct
     if (v) {
         d = vfma(vsplat(s->momentum), vload_n(v, n), g);
         vstore_n(v, d, n);
-        if (s->nesterov) {
+        if (s->nesterov)
             d = vfma(vsplat(s->momentum), d, g);
-        }
     }
     vstore_n(w, vfma(vsplat(-s->lr), d, old), n);
 }
@@ -26,10 +25,8 @@ void RN_ISA(rn_sgd)(float *w, float *v, const float *dw, size_t n, float lr, flo
 {
     const struct step s = { lr, momentum, decay, nesterov };
     size_t i = 0;
-    for (; i + VL <= n; i += VL) {
+    for (; i + VL <= n; i += VL)
         update(w + i, v ? v + i : NULL, dw + i, VL, &s);
-    }
-    if (i < n) {
+    if (i < n)
         update(w + i, v ? v + i : NULL, dw + i, n - i, &s);
-    }
 }

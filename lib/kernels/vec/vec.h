@@ -91,9 +91,8 @@ static inline __m256i vmask(size_t n)
 /* n lanes, from 1 to VL; the rest is zero, and nothing behind them is touched. */
 static inline vf vload_n(const float *p, size_t n)
 {
-    if (n == VL) {
+    if (n == VL)
         return vload(p);
-    }
 #if VB == 64
     return (vf)_mm512_maskz_loadu_ps((__mmask16)((1U << n) - 1), p);
 #elif VB == 32
@@ -115,12 +114,10 @@ static inline void vstore_n(float *p, vf v, size_t n)
     _mm256_maskstore_ps(p, vmask(n), (__m256)v);
 #else
     p[0] = v[0];
-    if (n > 1) {
+    if (n > 1)
         p[1] = v[1];
-    }
-    if (n > 2) {
+    if (n > 2)
         p[2] = v[2];
-    }
 #endif
 }
 
@@ -132,9 +129,8 @@ static inline void vstore_bytes(uint8_t *p, vi v, size_t n)
         *(vb *)p = b;
         return;
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         p[i] = b[i];
-    }
 }
 
 /* a * b + c, rounded once where the instruction set can. */
