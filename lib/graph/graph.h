@@ -43,7 +43,7 @@ struct rn_node {
     int inputs;             /* 1 or 2; 0 for node 0 */
     int in[2];
     int stage;      /* index into rn_graph.stage */
-    char block[24]; /* layer1.0, or "" */
+    char block[32]; /* layer1.0, or "" */
     union {         /* what the op is told */
         struct {
             int K, G;
@@ -78,7 +78,7 @@ struct rn_graph {
     size_t param_room;
     char stage[10][24]; /* stem, stage 1, ..., head */
     int stages;
-    char block[24]; /* of the nodes added from now on */
+    char block[32]; /* of the nodes added from now on */
     int status;     /* first error while nodes were added: builders look once, at the end */
 };
 

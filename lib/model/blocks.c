@@ -68,7 +68,7 @@ static int maxpool(struct rn_graph *g, int x, int size, int stride, int pad)
 
 /* One residual block: where it stands and what it does. */
 struct block {
-    char prefix[24]; /* layer1.0 */
+    char prefix[32]; /* layer1.0 */
     int x;           /* node it reads */
     int channels;    /* out */
     int stride;

@@ -478,7 +478,7 @@ static void test_write_race(void)
     for (int i = 0; i < WRITERS; i++) {
         child[i] = fork();
         if (child[i] == 0) {
-            char text[16];
+            char text[24];
             int refused = 0;
             snprintf(text, sizeof text, "writer %d", i);
             for (int round = 0; round < ROUNDS; round++)
