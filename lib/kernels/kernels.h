@@ -95,6 +95,27 @@ typedef void rn_maxpool_grad_fn(float *const *dx, const uint8_t *arg, const floa
 typedef void rn_colsum_fn(float *sum, const float *x, size_t ld, size_t rows, size_t C);
 
 /*
+ * Winograd's F(4x4, 3x3) (Lavin and Gray 2016) about the points 0, +-sqrt(1/2), +-sqrt(2),
+ * infinity: y = A^T [(G g G^T) * (B^T d B)] A for a tile d of 6x6 inputs, a filter g, a tile y of
+ * 4x4 outputs. Products and sums round one by one: every instruction set gives the same bits.
+ *
+ * v[e*ld + c] = (B^T d B)[e][c], e = 0 .. 35 by rows;  x in [36] pointers to [C] floats, by rows.
+ */
+typedef void rn_wino_input_fn(float *v, size_t ld, const float *const *x, size_t C);
+
+/* u[e*ld + k] = (G g G^T)[e][k];  g in [9][K], the filter by rows. */
+typedef void rn_wino_filter_fn(float *u, size_t ld, const float *g, size_t K);
+
+/*
+ * y[row[i] + k] = act((A^T m A)[i][k] + bias[k] + res[row[i] + k]), i = 0 .. 15 by rows.
+ *   row   in  [16] offsets in floats; SIZE_MAX: outside the picture, nothing is written
+ *   m     in  [36] rows of [K], ld floats apart       bias  in  [K], or NULL: 0
+ * y, res and act as in igemm.
+ */
+typedef void rn_wino_output_fn(float *y, const float *res, const size_t *row, const float *m,
+                               size_t ld, const float *bias, size_t K, bool relu);
+
+/*
  * Stochastic gradient descent as PyTorch defines it, a multiply-add a line:
  *   g = dw + decay * w;  v = momentum * v + g;  d = nesterov ? g + momentum * v : v;  w -= lr * d
  * v NULL: d = g. w, v in/out [n].
@@ -122,6 +143,9 @@ struct rn_kernels {
     rn_maxpool_fn *maxpool;
     rn_maxpool_grad_fn *maxpool_grad;
     rn_colsum_fn *colsum;
+    rn_wino_input_fn *wino_input;
+    rn_wino_filter_fn *wino_filter;
+    rn_wino_output_fn *wino_output;
     rn_sgd_fn *sgd;
     rn_peak_fn *peak;
 };

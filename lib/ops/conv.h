@@ -51,8 +51,9 @@ struct rn_conv_algo {
                 int threads);
 };
 
-extern const struct rn_conv_algo rn_conv_igemm; /* forward, backward-data: fits everything */
-extern const struct rn_conv_algo rn_conv_outer; /* backward-weights: fits everything */
+extern const struct rn_conv_algo rn_conv_winograd; /* forward, backward-data: 3x3, stride 1 */
+extern const struct rn_conv_algo rn_conv_igemm;    /* forward, backward-data: fits everything */
+extern const struct rn_conv_algo rn_conv_outer;    /* backward-weights: fits everything */
 
 struct rn_conv {
     struct rn_conv_shape s;

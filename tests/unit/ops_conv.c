@@ -31,6 +31,10 @@ static const struct conv_case cases[] = {
     { 2, 8, 9, 5, 7, 1, { 2, 2, 3, 3, 0, 1, 0, 0 }, BIAS }, /* pixels that no filter sees */
     { 2, 4, 11, 3, 17, 1, { 1, 5, 1, 2, 0, 2, 0, 1 }, BIAS },
     { 2, 13, 3, 17, 3, 1, { 5, 1, 3, 1, 1, 0, 3, 0 }, BIAS },
+    /* Winograd's: tiles over the edge, channels past a panel, shared by pixels and by channels */
+    { 2, 14, 13, 34, 40, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RESIDUAL | RELU },
+    { 1, 16, 12, 40, 70, 1, { 3, 3, 1, 1, 0, 2, 2, 0 }, BIAS },
+    { 7, 12, 14, 32, 33, 1, { 3, 3, 1, 1, 0, 0, 1, 2 }, 0 },
     { 2, 6, 7, 5, 40, 5, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS },
     { 2, 7, 7, 33, 33, 3, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS | RESIDUAL | RELU },
     { 2, 5, 6, 40, 66, 2, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RELU },
@@ -110,8 +114,38 @@ static void test_conv(const struct conv_case *c)
     snprintf(text, sizeof text, "%dx%d, stride %dx%d, padding %d %d %d %d, %d to %d in %d groups",
              w->R, w->S, w->stride_h, w->stride_w, w->top, w->left, w->bottom, w->right, c->C, c->K,
              c->G);
-    if (optest_init(&t, (struct rn_shape){ c->H, c->W, c->C }, node))
+    if (optest_init(&t, (struct rn_shape){ c->H, c->W, c->C }, node)) {
+        struct rn_conv plan;
+        rn_conv_plan(&plan, t.node, rn_kernels_get());
+        t.spreads = plan.algo[RN_FORWARD] == &rn_conv_winograd;
         optest_run(&t);
+    }
+}
+
+/* Which layers are Winograd's: a matter of their shape alone. */
+static void test_policy(void)
+{
+    static const struct conv_case one[] = {
+        { 1, 12, 12, 32, 32, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 },
+        { 1, 11, 12, 32, 32, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 },
+        { 1, 12, 12, 31, 32, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 },
+        { 1, 12, 12, 64, 64, 2, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 },
+        { 1, 24, 24, 32, 32, 1, { 3, 3, 2, 2, 1, 1, 1, 1 }, 0 },
+    };
+    bool right = true;
+
+    for (int i = 0; i < 5; i++) {
+        const struct conv_case *c = &one[i];
+        struct rn_node n = { .op = &rn_op_conv,
+                             .x = { c->H, c->W, c->C },
+                             .y = { c->H / c->win.stride_h, c->W / c->win.stride_w, c->K },
+                             .as.conv = { c->K, c->G, false, c->win } };
+        struct rn_conv plan;
+        rn_conv_plan(&plan, &n, rn_kernels_get());
+        right &= (plan.algo[RN_FORWARD] == &rn_conv_winograd) == (i == 0) &&
+                 (plan.algo[RN_BACKWARD_DATA] == &rn_conv_winograd) == (i == 0);
+    }
+    ok(right, "Winograd's: 3x3, stride 1, one group, 32 channels and 12x12 pixels or more");
 }
 
 static void test_linear(const char *text, int N, int C, int K, bool relu)
@@ -159,6 +193,7 @@ static void test_refused(const char *text, struct rn_shape x, struct rn_node nod
 
 int main(void)
 {
+    test_policy();
     const char *isa[ISAS];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         test_conv(&cases[i]);

@@ -110,6 +110,7 @@ struct optest {
     int N;
     bool training, relu, residual;
     bool picks;   /* the gradient goes to one of those a NaN would come from: max pooling */
+    bool spreads; /* outputs are computed by tiles: Winograd's, a tile's error and NaN are shared */
     bool forward; /* has no backward: batch norm with running statistics */
     /*
      * y in [N][P][Q][K] from the operands, in double, without residual and ReLU; scale[i] the sum

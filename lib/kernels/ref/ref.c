@@ -21,6 +21,9 @@ void rn_kernels_ref(struct rn_kernels *k)
         .maxpool = rn_maxpool_ref,
         .maxpool_grad = rn_maxpool_grad_ref,
         .colsum = rn_colsum_ref,
+        .wino_input = rn_wino_input_ref,
+        .wino_filter = rn_wino_filter_ref,
+        .wino_output = rn_wino_output_ref,
         .sgd = rn_sgd_ref,
         .peak = rn_peak_ref,
     };

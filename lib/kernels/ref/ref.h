@@ -21,6 +21,9 @@ rn_bn_grad_fn rn_bn_grad_ref;
 rn_maxpool_fn rn_maxpool_ref;
 rn_maxpool_grad_fn rn_maxpool_grad_ref;
 rn_colsum_fn rn_colsum_ref;
+rn_wino_input_fn rn_wino_input_ref;
+rn_wino_filter_fn rn_wino_filter_ref;
+rn_wino_output_fn rn_wino_output_ref;
 rn_sgd_fn rn_sgd_ref;
 rn_peak_fn rn_peak_ref;
 

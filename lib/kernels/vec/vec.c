@@ -20,6 +20,9 @@ void RN_ISA(rn_vec)(struct rn_kernels *k)
     k->bn_grad = RN_ISA(rn_bn_grad);
     k->maxpool = RN_ISA(rn_maxpool);
     k->colsum = RN_ISA(rn_colsum);
+    k->wino_input = RN_ISA(rn_wino_input);
+    k->wino_filter = RN_ISA(rn_wino_filter);
+    k->wino_output = RN_ISA(rn_wino_output);
     k->sgd = RN_ISA(rn_sgd);
     k->peak = RN_ISA(rn_peak);
 }

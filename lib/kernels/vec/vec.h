@@ -41,6 +41,9 @@ rn_bn_grad_sums_fn RN_ISA(rn_bn_grad_sums);
 rn_bn_grad_fn RN_ISA(rn_bn_grad);
 rn_maxpool_fn RN_ISA(rn_maxpool);
 rn_colsum_fn RN_ISA(rn_colsum);
+rn_wino_input_fn RN_ISA(rn_wino_input);
+rn_wino_filter_fn RN_ISA(rn_wino_filter);
+rn_wino_output_fn RN_ISA(rn_wino_output);
 rn_sgd_fn RN_ISA(rn_sgd);
 rn_peak_fn RN_ISA(rn_peak);
 
