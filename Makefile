@@ -1,5 +1,5 @@
 # rn: residual networks on CPUs. `make help` lists the targets.
-#   B=build/NAME  where objects go (asan, ubsan, tsan have their own)     DEV=1  warnings are errors
+#   B=build/NAME  where objects go (asan, ubsan have their own)     DEV=1  warnings are errors
 #   CC=clang      another compiler                                        V=1    show commands
 
 B      ?= build/plain
@@ -19,17 +19,17 @@ CMDOBJ := $(B)/cmd/opt.o $(B)/cmd/say.o
 UNIT   := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/*.c)))
 FUZZ   := $(patsubst %.c,$(B)/%,$(filter-out tests/fuzz/driver.c,$(sort $(wildcard tests/fuzz/*.c))))
 KERN   := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/kernels/*.c)))
-HEADERS := $(sort $(wildcard lib/*.h lib/*/*.h cmd/*.h))
+HEADERS := $(sort $(wildcard lib/*.h lib/*/*.h cmd/*.h tests/*/*.h lib/kernels/ref/*.h))
 
 # ---- flags ----
 PKGS   := zlib jansson libxxhash
 DEB_zlib := zlib1g-dev
 DEB_jansson := libjansson-dev
 DEB_libxxhash := libxxhash-dev
-ifeq ($(filter clean help format install-deps,$(MAKECMDGOALS)),)
+ifeq ($(filter clean help format deps,$(MAKECMDGOALS)),)
 MISSING := $(foreach p,$(PKGS),$(if $(shell pkg-config --exists $p 2>/dev/null && echo y),,$(DEB_$p)))
 ifneq ($(strip $(MISSING)),)
-ifeq ($(filter check asan ubsan tsan,$(MAKECMDGOALS)),)
+ifeq ($(filter check asan ubsan,$(MAKECMDGOALS)),)
 $(error missing: $(if $(shell command -v pkg-config),,pkg-config) $(MISSING); install them by hand or run scripts/deps.sh)
 endif
 endif

@@ -126,7 +126,7 @@ static void run_peak(void)
     puts("threads\tgflops_median\tgflops_min\tgflops_max\tisa\tcores\tcpu");
     for (int i = 0; i < thread_count; i++) {
         const struct spread s = measure_peak(threads[i]);
-        printf("%d\t%.2f\t%.2f\t%.2f", threads[i], s.median, s.min, s.max);
+        printf("%d\t%.9g\t%.9g\t%.9g", threads[i], s.median, s.min, s.max);
         put_machine();
     }
 }
@@ -220,7 +220,7 @@ static void run_network(struct bench *b, bool train)
     double gflops = 2e-9 * macs(b->model) * (train ? 3 : 1) * s.median;
     printf("rn\t");
     put_field(b->network);
-    printf("\tfloat32\t%d\t%d\t%.2f\t%.2f\t%.2f\t%.4f\t%.2f\t%.2f", b->batch, b->threads, s.median,
+    printf("\tfloat32\t%d\t%d\t%.9g\t%.9g\t%.9g\t%.9g\t%.9g\t%.9g", b->batch, b->threads, s.median,
            s.min, s.max, 1e3 * b->batch / s.median, gflops, 100 * gflops / peak(b->threads));
     put_machine();
 }
@@ -237,7 +237,7 @@ static void run_layer(const struct bench *b, int index, const struct rn_layer *l
     free(t.seconds);
     double gflops = 2e-9 * (double)t.macs / s.median;
     put_field(b->network);
-    printf("\t%s\t%s\t%s\t%dx%dx%d\t%s\t%d\t%d\t%.4f\t%.2f\t%.2f", l->name, pass_words[pass],
+    printf("\t%s\t%s\t%s\t%dx%dx%d\t%s\t%d\t%d\t%.9g\t%.9g\t%.9g", l->name, pass_words[pass],
            l->what, l->C, l->H, l->W, t.algorithm, b->batch, b->threads, 1e3 * s.median, gflops,
            100 * gflops / peak(b->threads));
     put_machine();
@@ -309,6 +309,9 @@ int main(int argc, char **argv)
         opt_usage("peak takes no SPEC, --batch-size or --size");
     if (c != PEAK && first == argc)
         opt_usage("no SPEC");
+    for (int i = first; i < argc; i++)
+        if (!rn_spec_valid(argv[i]))
+            die("%s", rn_error());
     int all = opt_machine();
     if (thread_count == 0)
         threads[thread_count++] = all;

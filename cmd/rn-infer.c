@@ -73,6 +73,7 @@ static void check_options(int argc, char **argv, int first)
         opt_usage("no DATA; - is standard input");
     for (int i = first; i < argc; i++)
         stdins += strcmp(argv[i], "-") == 0;
+    stdins += labels_path && strcmp(labels_path, "-") == 0;
     if (stdins + (strcmp(model_path, "-") == 0) > 1)
         die("standard input (-) is given twice");
     if (want_eval && (want_truth || want_logits || want_header || topk))

@@ -210,7 +210,7 @@ static void put_row(const struct subject *s, const struct group *g, const struct
     put_field(what);
     putchar('\t');
     put_output(g);
-    printf("\t%llu\t%llu\t%llu\t%.2f\t%.2f\t%.2f\n", (unsigned long long)g->params,
+    printf("\t%llu\t%llu\t%llu\t%.9g\t%.9g\t%.9g\n", (unsigned long long)g->params,
            (unsigned long long)g->macs, (unsigned long long)g->bytes,
            percent(g->params, all->params), percent(g->macs, all->macs),
            percent(g->bytes, all->bytes));
@@ -386,6 +386,8 @@ static int open_file(struct subject *s, const struct shape *shape)
     if (status)
         return status;
     const struct rn_prep *p = rn_model_prep(s->original);
+    if (shape->C && shape->C != p->C)
+        die("%s: its pictures have %d channels, not %d", s->name, p->C, shape->C);
     return rn_model_new(&s->model, rn_model_spec(s->original), shape->C ? shape->C : p->C,
                         shape->H ? shape->H : p->H, shape->W ? shape->W : p->W, 0);
 }

@@ -105,6 +105,12 @@ static void read_options(int argc, char **argv)
     if (argc - first != 1)
         opt_usage(argc > first ? "more than one DATA" : "no DATA");
     config.data = argv[first];
+    const char *inputs[] = { config.data, config.val, config.weights, config.labels };
+    int stdins = 0;
+    for (int i = 0; i < 4; i++)
+        stdins += inputs[i] && strcmp(inputs[i], "-") == 0;
+    if (stdins > 1)
+        die("standard input (-) is given twice");
     if (augment)
         read_augment();
     if (!config.log_path || strcmp(config.log_path, "-") == 0) {
@@ -142,13 +148,12 @@ static void catch_signals(void)
     }
 }
 
-/* A shell loop ends only when its command dies by SIGINT. */
-static int stopped(void)
+/* A shell loop ends only when its command dies by SIGINT: whatever else has come of the run. */
+static int leave(int status)
 {
-    complain("stopped by SIG%s; the same command with --resume goes on", sigabbrev_np(stop));
     close_stdout();
     if (stop != SIGINT)
-        return EXIT_AGAIN;
+        return status;
     signal(SIGINT, SIG_DFL);
     raise(SIGINT);
     return 128 + SIGINT; /* blocked by the parent */
@@ -182,11 +187,11 @@ int main(int argc, char **argv)
     const struct rn_train_hooks hooks = { on_progress, on_warning, NULL, &stop };
     int status = rn_train(&config, &hooks);
     if (status == RN_ESTOP)
-        return stopped();
-    if (status) {
+        complain("stopped by SIG%s; the same command with --resume goes on", sigabbrev_np(stop));
+    else if (status)
         complain("%s", rn_error());
-        return status == RN_EDIVERGE ? EXIT_PARTLY : EXIT_NOTHING;
-    }
-    close_stdout();
-    return EXIT_DONE;
+    return leave(!status                 ? EXIT_DONE
+                 : status == RN_ESTOP    ? EXIT_AGAIN
+                 : status == RN_EDIVERGE ? EXIT_PARTLY
+                                         : EXIT_NOTHING);
 }

@@ -74,7 +74,8 @@ enum rn_init {
 
 /*
  * A network by its spec string, its parameters zero until rn_model_init() or a weight file fills
- * them. C, H, W  input channels, rows, columns; 0: what the spec says, else the variant's default
+ * them.
+ *   C, H, W  input channels, rows, columns; 0: what the spec says, else the variant's default
  *   classes  0: what the spec says, else the variant's default
  * Returns 0, RN_EUSAGE (the sentence names key or node) or RN_EMEM. The caller frees with
  * rn_model_free().
@@ -82,7 +83,7 @@ enum rn_init {
 int rn_model_new(struct rn_model **out, const char *spec, int C, int H, int W, int classes);
 void rn_model_free(struct rn_model *m);
 
-/* Random parameters of `kind`, the same for the same seed on every machine of one C library. */
+/* Random parameters of `kind`, the same for the same seed (on one C library's log and cos). */
 void rn_model_init(struct rn_model *m, enum rn_init kind, uint64_t seed);
 
 /* A model from a weight file ("-": stdin) that carries rn.spec. Returns 0, RN_EIO, RN_EFORMAT or

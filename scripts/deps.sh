@@ -1,10 +1,12 @@
 #!/bin/sh
-# Installs the Debian packages that are missing: scripts/deps.sh [build]. Without an argument those of
-# the tests too. Quiet when nothing is missing; without root it prints the line to run and fails.
+# Installs the Debian packages that are missing: scripts/deps.sh [build|ci]. Without an argument those
+# of the tests too, with ci also the second compiler. Quiet when nothing is missing; without root it
+# prints the line to run and fails.
 set -eu
 
 packages='gcc libc6-dev make pkg-config zlib1g-dev libjansson-dev libxxhash-dev'
 [ "${1:-}" = build ] || packages="$packages bats mandoc jq gzip dataset-fashion-mnist"
+[ "${1:-}" != ci ] || packages="$packages clang libomp-dev"
 
 missing=
 for p in $packages; do

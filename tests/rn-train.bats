@@ -183,3 +183,74 @@ column() { # column NAME: of a log, without its header
     fails 2 'no/such' rn-train -a "$NET" -e 1 --log no/such/log -o out "$DATA"
     [ ! -e out ]
 }
+
+@test "validation data that can't serve are refused before any work" {
+    cut_pictures t10k 3 >unlabelled
+    fails 2 'with labels' rn-train -a "$NET" -b 32 -o out --val unlabelled "$DATA"
+    fails 2 'from a file' rn-train -a "$NET" -b 32 -o out --val - "$DATA" <"$DATA/t10k-images-idx3-ubyte"
+    [ "$(ls)" = unlabelled ]
+}
+
+@test "a last step that breaks the model writes nothing" {
+    for steps in 1 2 3 4 5 6; do
+        fails 1 'not finite' rn-train -a "$NET" -b 32 --steps $steps --lr 1000 --weight-decay 1 -o out --log log "$DATA"
+    done
+    [ "$(ls)" = log ]
+    ! grep -i nan log
+}
+
+@test "milestones and --sched step go together" {
+    fails 2 'sched step' rn-train -a "$NET" -b 32 -o out --milestones 1 "$DATA"
+    fails 2 'milestones' rn-train -a "$NET" -b 32 -o out --sched step "$DATA"
+}
+
+@test "a checkpoint on an epoch's last step: its row is there once" {
+    for delay in 0.02 0.05 0.1 0.15 0.2 0.3; do
+        rm -f out out.ckpt log
+        rn-train -a "$NET" -b 32 -e 3 --save-every 4 --log log -o out "$DATA" &
+        sleep $delay
+        kill -9 $! 2>/dev/null || true
+        wait $! 2>/dev/null || true
+        train -e 3 --save-every 4 --log log -o out --resume
+        [ "$(column epoch <log | tr '\n' ' ')" = '1 2 3 ' ]
+    done
+}
+
+@test "--log /dev/null and --resume" {
+    rn-train -a "$NET" -b 32 -e 1 -o out --log /dev/null --save-every 2 "$DATA" &
+    sleep 0.05
+    kill -9 $! 2>/dev/null || true
+    wait $! 2>/dev/null || true
+    train -o out --log /dev/null --save-every 2 --resume
+    [ -s out ]
+}
+
+@test "-f starts over: the old checkpoint is gone at once" {
+    rn-train -a "$NET" -b 32 -e 9 --save-every 1 -o out --log log "$DATA" &
+    for i in $(seq 500); do [ ! -e out.ckpt ] || break; sleep 0.01; done
+    kill -9 $!
+    wait $! 2>/dev/null || true
+    fails 2 resume rn-train -a "$NET" -b 32 -e 9 -o out --log log "$DATA"
+    train -e 2 -o out --log log -f
+    [ ! -e out.ckpt ]
+    [ "$(column epoch <log | tr '\n' ' ')" = '1 2 ' ]
+}
+
+@test "class names from a pipe" {
+    train -o out --labels <(cat "$labels") >log
+    train -o out2 --labels "$labels" >log2
+    cmp out out2
+}
+
+@test "what is read is never written to" {
+    cp -r "$DATA" d
+    cp "$labels" names
+    sums=$(cat d/* names | cksum)
+    fails 2 overwritten rn-train -a "$NET" -o d/train-images-idx3-ubyte --val d d/train-images-idx3-ubyte
+    fails 2 overwritten rn-train -a "$NET" -o out --log names --labels names d
+    fails 2 'is a model' rn-train -a "$NET" -o out --log out d
+    fails 2 'no name' rn-train -a "$NET" -o '' d
+    fails 2 'one of them' rn-train -a "$NET" -o out -f --resume d
+    [ "$sums" = "$(cat d/* names | cksum)" ]
+    [ ! -e out ]
+}

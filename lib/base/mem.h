@@ -28,6 +28,12 @@ static inline size_t rn_align(size_t n)
     return (n + RN_ALIGN - 1) & ~(size_t)(RN_ALIGN - 1);
 }
 
+/* a / b, rounded up. */
+static inline size_t rn_divide_up(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
 /*
  * `count` zeroed items of `size` bytes, 64-byte aligned; from 4 MiB on aligned to 2 MiB and offered
  * to the kernel as huge pages. Never NULL for 0 items. Returns NULL with rn_error() set when the

@@ -24,8 +24,8 @@ struct rn_shift rn_augment_draw(const struct rn_augment *a, uint64_t seed, int e
 /*
  * out[h][w][c] = (in / 255 - mean[c]) / std[c], shifted and flipped; zero pixels outside the
  * picture count as pixel 0 (crop first, flip then, normalise last, as torchvision's
- * RandomCrop(padding), RandomHorizontalFlip, Normalize). in   [H][W][C] 8-bit pixels of the prep's
- * size       out  [H][W][C]
+ * RandomCrop(padding), RandomHorizontalFlip, Normalize).
+ *   in   [H][W][C] 8-bit pixels of the prep's size       out  [H][W][C]
  */
 void rn_augment_apply(const struct rn_prep *prep, struct rn_shift s, const uint8_t *in, float *out);
 

@@ -12,12 +12,15 @@
  * overflow. */
 static const size_t activation_max = (size_t)1 << 31;
 
+enum { SIDE_MAX = 65536 }; /* rows, columns and channels of the input */
+
 int rn_graph_init(struct rn_graph *g, struct rn_shape input)
 {
     memset(g, 0, sizeof *g);
-    if (input.H < 1 || input.W < 1 || input.C < 1)
-        return g->status = rn_fail(RN_EUSAGE, "input of %dx%dx%d: needs at least 1x1x1", input.C,
-                                   input.H, input.W);
+    if (input.H < 1 || input.W < 1 || input.C < 1 || input.H > SIDE_MAX || input.W > SIDE_MAX ||
+        input.C > SIDE_MAX)
+        return g->status = rn_fail(RN_EUSAGE, "input of %dx%dx%d: each from 1 to %d", input.C,
+                                   input.H, input.W, SIDE_MAX);
     struct rn_node node = { .op = &rn_op_input, .name = "input", .y = input };
     rn_graph_add(g, &node);
     return g->status;

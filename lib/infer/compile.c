@@ -85,7 +85,6 @@ int rn_session_plan(struct rn_session *s, const struct rn_model *m, int batch, i
     int status;
 
     *s = (struct rn_session){ .batch = batch, .threads = threads, .classes = m->spec.classes };
-    s->input = (struct rn_shape){ m->prep.H, m->prep.W, m->prep.C };
     if ((status = rn_spec_build(&m->spec, m->prep.H, m->prep.W, &s->graph)) ||
         (status = rn_units_init(&s->units, &s->graph)))
         return status;
@@ -130,7 +129,7 @@ static void point_step(struct rn_session *s, int i)
 int rn_session_load(struct rn_session *s, const struct rn_model *m)
 {
     size_t most = largest_weight(s);
-    float *w = rn_alloc(most, 2 * sizeof *w), *bias = w + most;
+    float *w = rn_alloc(most, 2 * sizeof *w), *bias = w ? w + most : NULL;
 
     if (!w || rn_arena_init(&s->arena, s->bytes)) {
         rn_free(w);

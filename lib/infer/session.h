@@ -19,7 +19,6 @@ struct rn_step {
 
 struct rn_session {
     int batch, threads, classes;
-    struct rn_shape input;
     struct rn_graph graph; /* its own, so that the model may go */
     struct rn_units units;
     struct rn_step *step; /* [units.units] */

@@ -10,7 +10,7 @@
 #include "graph/graph.h"
 #include "model/spec.h"
 
-enum { EXPANSION = 4 }; /* of a bottleneck: channels out / planes */
+enum { EXPANSION = 4 /* of a bottleneck: channels out / planes */, WIDTH_MAX = 65536 };
 
 static const float bn_eps = 1e-5f, bn_momentum = 0.1f; /* PyTorch's defaults */
 
@@ -116,19 +116,27 @@ static int basic(struct rn_graph *g, const struct rn_spec *s, const struct block
     return relu(g, x, b->prefix, "relu2");
 }
 
-/* Channels inside a bottleneck: group-width x groups, else torchvision's int(planes * base-width /
- * 64) * groups. */
-static int bottleneck_width(const struct rn_spec *s, int channels)
+/*
+ * Channels inside a bottleneck: group-width x groups, else torchvision's int(planes * base-width / 64) * groups.
+ * -1 with g->status set when there are too many.
+ */
+static int bottleneck_width(struct rn_graph *g, const struct rn_spec *s, const struct block *b)
 {
-    if (s->group_width)
-        return s->group_width * s->groups;
-    return (int)((long)(channels / EXPANSION) * s->base_width / 64) * s->groups;
+    long planes = b->channels / EXPANSION;
+    long width = s->groups * (s->group_width ? (long)s->group_width : planes * s->base_width / 64);
+
+    if (width <= WIDTH_MAX)
+        return (int)width;
+    if (!g->status)
+        g->status = rn_fail(RN_EUSAGE, "%s: its bottleneck has %ld channels, at most %d", b->prefix,
+                            width, WIDTH_MAX);
+    return -1;
 }
 
 /* 1x1 - 3x3 - 1x1, the stride on the 3x3 (figure 5 right; torchvision's v1.5). */
 static int bottleneck(struct rn_graph *g, const struct rn_spec *s, const struct block *b)
 {
-    int width = bottleneck_width(s, b->channels);
+    int width = bottleneck_width(g, s, b);
     int identity = shortcut(g, s, b);
     int x = conv(g, s, b->x, b->prefix, "conv1", width, 1, 1, 1);
 

@@ -30,11 +30,6 @@ struct view {
     int tap[RN_TAPS_MAX]; /* r * S + s */
 };
 
-static size_t divide_up(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static int views(const struct rn_conv *c, enum rn_pass pass)
 {
     return pass == RN_FORWARD ? 1 : c->s.win.stride_h * c->s.win.stride_w;
@@ -112,13 +107,13 @@ static void make_view(const struct rn_conv *c, enum rn_pass pass, int i, struct 
 static size_t bias_floats(const struct rn_conv *c, enum rn_pass pass)
 {
     size_t nr = c->k->igemm_nr, G = (size_t)c->s.G;
-    return pass == RN_FORWARD ? G * divide_up((size_t)c->s.K / G, nr) * nr : 0;
+    return pass == RN_FORWARD ? G * rn_divide_up((size_t)c->s.K / G, nr) * nr : 0;
 }
 
 static size_t view_floats(const struct rn_conv *c, const struct view *v)
 {
     size_t nr = c->k->igemm_nr;
-    return (size_t)c->s.G * divide_up((size_t)v->K, nr) * nr * (size_t)v->T * (size_t)v->C;
+    return (size_t)c->s.G * rn_divide_up((size_t)v->K, nr) * nr * (size_t)v->T * (size_t)v->C;
 }
 
 static size_t packed(const struct rn_conv *c, enum rn_pass pass)
@@ -158,7 +153,7 @@ static void pack_panel(const struct rn_conv *c, enum rn_pass pass, const struct 
 static void pack_bias(const struct rn_conv *c, const float *bias, float *out)
 {
     int nr = (int)c->k->igemm_nr, Kg = c->s.K / c->s.G;
-    int panels = (int)divide_up((size_t)Kg, (size_t)nr);
+    int panels = (int)rn_divide_up((size_t)Kg, (size_t)nr);
 
     for (int g = 0; g < c->s.G; g++)
         for (int k = 0; k < panels * nr; k++)
@@ -177,7 +172,7 @@ static void pack(const struct rn_conv *c, enum rn_pass pass, const float *w, con
     for (int i = 0; i < views(c, pass); i++) {
         struct view v;
         make_view(c, pass, i, &v);
-        size_t panels = divide_up((size_t)v.K, nr), panel = nr * (size_t)v.T * (size_t)v.C;
+        size_t panels = rn_divide_up((size_t)v.K, nr), panel = nr * (size_t)v.T * (size_t)v.C;
         struct rn_range r = rn_share((size_t)c->s.G * panels, thread, threads);
         for (size_t j = r.first; j < r.last; j++)
             pack_panel(c, pass, &v, (int)(j / panels), (int)(j % panels * nr), w, out + j * panel);
@@ -274,8 +269,8 @@ static void run_block(const struct job *j, size_t tiles, size_t first, size_t la
 /* Threads share the panels where weights are the larger part of the traffic, else the rows. */
 static void run_job(const struct job *j, int thread, int threads)
 {
-    size_t nr = j->c->k->igemm_nr, panels = divide_up((size_t)j->v->K, nr);
-    size_t tiles = divide_up(j->rows, j->c->k->igemm_mr), block = tiles_per_block(j);
+    size_t nr = j->c->k->igemm_nr, panels = rn_divide_up((size_t)j->v->K, nr);
+    size_t tiles = rn_divide_up(j->rows, j->c->k->igemm_mr), block = tiles_per_block(j);
     size_t weights = panels * nr * (size_t)j->v->T * (size_t)j->v->C;
     struct rn_range by_panel = { 0, panels }, by_tile = { 0, tiles };
 

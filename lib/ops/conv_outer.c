@@ -1,13 +1,14 @@
 /*
  * Backward-weights: dw[k][c][r][s] = sum over pixels (n, p, q) of dy[n][p][q][k] *
- * x[n][p*stride + r - top][q*stride + s - left][c], as sums of outer products over chunks of
- * pixels. A chunk is some rows of one picture, or some whole pictures. For each chunk the rows of x
- * that it touches are copied (with the zeros of the padding, so that a tap is a shift) and dy is
- * copied in panels; then every tile of dw gets its sum over the chunk. Two ways to share the work,
- * by shape: small dw   the chunks are cut into STRIPS strips with a dw of their own, added in their
- * order at the end; a thread does whole strips and waits for nobody large dw   one strip: the team
- * copies a chunk together, then each thread adds to its own tiles Chunks and strips depend on the
- * layer and the batch alone: the same bits for any team.
+ * x[n][p*stride + r - top][q*stride + s - left][c], as sums of outer products over chunks of pixels.
+ * A chunk is some rows of one picture, or some whole pictures. For each chunk the rows of x that it
+ * touches are copied (with the zeros of the padding, so that a tap is a shift) and dy is copied in
+ * panels; then every tile of dw gets its sum over the chunk. Two ways to share the work, by shape:
+ *   small dw  the chunks are cut into STRIPS strips with a dw of their own, added in their order at
+ *             the end; a thread does whole strips and waits for nobody
+ *   large dw  one strip: the team copies a chunk together, x block by block of channels so that a
+ *             tile's part of it is dense, then each thread adds to its own tiles
+ * Chunks and strips depend on the layer and the batch alone: the same bits for any team.
  */
 #include <string.h>
 
@@ -39,11 +40,6 @@ struct plan {
     size_t chunks, pixels; /* for N pictures; pixels of a chunk at most */
 };
 
-static size_t divide_up(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static struct plan make_plan(const struct rn_conv *c, int N)
 {
     const struct rn_conv_shape *s = &c->s;
@@ -56,26 +52,27 @@ static struct plan make_plan(const struct rn_conv *c, int N)
     p.pieces = 1;
     p.images = 1;
     if (p.rows >= s->P) {
-        p.images = chunk / (s->P * s->Q);
+        p.images = chunk > s->P * s->Q ? chunk / (s->P * s->Q) : 1;
         p.rows = s->P;
     } else {
-        p.pieces = (int)divide_up((size_t)s->P, (size_t)p.rows);
-        p.rows = (int)divide_up((size_t)s->P, (size_t)p.pieces);
+        p.pieces = (int)rn_divide_up((size_t)s->P, (size_t)p.rows);
+        p.rows = (int)rn_divide_up((size_t)s->P, (size_t)p.pieces);
     }
     p.flat = s->G == 1 && w->S > 1 && Cg < c->k->outer_mr;
     p.taps = p.flat ? w->R : w->R * w->S;
     p.C = p.flat ? w->S * s->C : (int)Cg;
     p.region_h = (p.rows - 1) * w->stride_h + w->R;
     p.region_w = (s->Q - 1) * w->stride_w + w->S;
-    p.blocks = divide_up((size_t)p.C, c->k->outer_mr);
-    p.block = divide_up((size_t)p.C, p.blocks);
+    p.blocks = rn_divide_up((size_t)p.C, c->k->outer_mr);
+    p.block = rn_divide_up((size_t)p.C, p.blocks);
     p.dense = dw > DW_LARGE;
     p.ld = p.flat ? s->C : p.dense ? (int)p.block : (s->C + LINE - 1) / LINE * LINE + LINE;
-    p.panels = divide_up((size_t)(s->K / s->G), c->k->outer_nr);
+    p.panels = rn_divide_up((size_t)(s->K / s->G), c->k->outer_nr);
     p.tasks = (size_t)s->G * p.panels * p.blocks * (size_t)p.taps;
-    p.chunks = p.pieces > 1 ? (size_t)N * (size_t)p.pieces : divide_up((size_t)N, (size_t)p.images);
+    p.chunks =
+        p.pieces > 1 ? (size_t)N * (size_t)p.pieces : rn_divide_up((size_t)N, (size_t)p.images);
     p.strips = p.dense ? 1 : p.chunks < STRIPS ? p.chunks : STRIPS;
-    p.pixels = divide_up((size_t)p.images * (size_t)p.rows * (size_t)s->Q, LINE) * LINE;
+    p.pixels = rn_divide_up((size_t)p.images * (size_t)p.rows * (size_t)s->Q, LINE) * LINE;
     return p;
 }
 

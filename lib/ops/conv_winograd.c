@@ -31,11 +31,6 @@ struct view {
     size_t panels;     /* of output channels */
 };
 
-static size_t divide_up(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static struct view make_view(const struct rn_conv *c, enum rn_pass pass)
 {
     const struct rn_conv_shape *s = &c->s;
@@ -44,9 +39,9 @@ static struct view make_view(const struct rn_conv *c, enum rn_pass pass)
     if (pass == RN_BACKWARD_DATA)
         v = (struct view){ s->P, s->Q, s->K, s->H, s->W, s->C, 2 - s->win.top, 2 - s->win.left,
                            0,    0,    0 };
-    v.rows = divide_up((size_t)v.P, TILE);
-    v.cols = divide_up((size_t)v.Q, TILE);
-    v.panels = divide_up((size_t)v.K, c->k->igemm_nr);
+    v.rows = rn_divide_up((size_t)v.P, TILE);
+    v.cols = rn_divide_up((size_t)v.Q, TILE);
+    v.panels = rn_divide_up((size_t)v.K, c->k->igemm_nr);
     return v;
 }
 

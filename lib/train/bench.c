@@ -84,9 +84,11 @@ static int bench_init(struct bench *b, const struct rn_node *n, enum rn_pass pas
 int rn_bench_conv(const struct rn_model *m, int layer, enum rn_pass pass, int batch, int threads,
                   int repeats, struct rn_conv_time *out)
 {
-    const struct rn_node *n = &m->graph.node[layer + 1];
     struct bench b = { 0 };
 
+    if (layer < 0 || layer >= rn_model_layers(m))
+        return rn_fail(RN_EUSAGE, "%s: has no layer %d", m->text, layer);
+    const struct rn_node *n = &m->graph.node[layer + 1];
     if (n->op != &rn_op_conv)
         return rn_fail(RN_EUSAGE, "%s: not a convolution", n->name);
     int status = bench_init(&b, n, pass, batch, threads);

@@ -1,9 +1,10 @@
 /* Writing and reading checkpoints. Numbers that must come back exactly are hexadecimal floats. */
 #include "train/checkpoint.h"
 
+#include <float.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h> /* strtod, atol */
+#include <stdlib.h> /* strtod */
 #include <string.h>
 
 #include "base/err.h"
@@ -74,25 +75,39 @@ int rn_checkpoint_write(const char *path, const struct rn_trainer *t, const stru
 
 /* ---- reading ---- */
 
-static const char *meta(const struct rn_weights *w, const char *path, const char *key, int *status)
+/* A number under key, from 0 to max, to its last character. */
+static int read_number(const struct rn_weights *w, const char *path, const char *key, double max,
+                       double *out)
 {
-    const char *v = rn_weights_meta(w, key);
-    if (!v && !*status)
-        *status = rn_fail(RN_EFORMAT, "%s: no %s in it: not a checkpoint", path, key);
-    return v ? v : "0";
+    const char *text = rn_weights_meta(w, key);
+    char *end;
+
+    if (!text)
+        return rn_fail(RN_EFORMAT, "%s: no %s in it: not a checkpoint", path, key);
+    *out = strtod(text, &end);
+    if (end == text || *end || !(*out >= 0 && *out <= max))
+        return rn_fail(RN_EFORMAT, "%s: %s is \"%s\"", path, key, text);
+    return 0;
 }
 
 static int read_position(const struct rn_weights *w, const char *path, struct rn_position *at)
 {
-    int status = 0;
+    static const char *const key[] = { "epoch", "batch", "step", "loss", "pictures", "seconds" };
+    static const double max[] = { 1 << 24, 1e15, 1e15, DBL_MAX, 1e15, DBL_MAX };
+    double v[6];
 
-    at->epoch = atoi(meta(w, path, "rn.train.epoch", &status));
-    at->batch = atol(meta(w, path, "rn.train.batch", &status));
-    at->step = atol(meta(w, path, "rn.train.step", &status));
-    at->loss = strtod(meta(w, path, "rn.train.loss", &status), NULL);
-    at->pictures = atol(meta(w, path, "rn.train.pictures", &status));
-    at->seconds = strtod(meta(w, path, "rn.train.seconds", &status), NULL);
-    return status;
+    for (int i = 0; i < 6; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "rn.train.%s", key[i]);
+        int status = read_number(w, path, name, max[i], &v[i]);
+        if (status)
+            return status;
+    }
+    *at = (struct rn_position){ (int)v[0], (long)v[1], (long)v[2], v[3], (long)v[4], v[5] };
+    return (at->batch > 0) == (at->pictures > 0)
+               ? 0
+               : rn_fail(RN_EFORMAT, "%s: %ld pictures in %ld batches", path, at->pictures,
+                         at->batch);
 }
 
 static int read_velocities(const struct rn_weights *w, const char *path, struct rn_trainer *t)

@@ -23,8 +23,8 @@ int rn_checkpoint_write(const char *path, const struct rn_trainer *t, const stru
 /*
  * Reads them back into a trainer whose model carries the provenance of the run to go on with.
  * Returns 0; RN_EUSAGE when the checkpoint's settings differ (the sentence names them); RN_EFORMAT,
- * RN_EIO, RN_EMEM. other_isa  out  set to the checkpoint's instruction set when it is not the one
- * in force, else ""
+ * RN_EIO, RN_EMEM.
+ *   other_isa  out  the checkpoint's instruction set when it is not the one in force, else ""
  */
 int rn_checkpoint_read(const char *path, struct rn_trainer *t, struct rn_position *at,
                        char other_isa[32]);

@@ -4,57 +4,74 @@
 #include <errno.h>
 #include <stdlib.h> /* free, strtol */
 #include <string.h>
-#include <unistd.h> /* ftruncate */
+#include <sys/stat.h>
+#include <unistd.h> /* ftruncate, fdatasync */
 
 #include "base/err.h"
 
 static const char header[] =
     "epoch\tstep\ttrain_loss\tval_loss\tval_acc\tlr\timages_per_s\tseconds_s\n";
 
-/* Where the rows past `step` begin; 0 for a file that does not start with the header. */
-static long cut_at(FILE *f, long step)
+/* Where the rows past `epochs` begin, in *at: 0 when the file does not start with the header. */
+static int find_cut(struct rn_log *l, int epochs, long *at)
 {
-    char *line = NULL, *field;
+    char *line = NULL;
     size_t room = 0;
-    long at = 0;
     ssize_t n;
 
-    while ((n = getline(&line, &room, f)) > 0) {
-        if (at == 0 ? strcmp(line, header) != 0
-                    : line[n - 1] != '\n' || !(field = strchr(line, '\t')) ||
-                          strtol(field + 1, NULL, 10) > step)
+    for (*at = 0; (n = getline(&line, &room, l->file)) > 0; *at += n)
+        if (*at == 0 ? strcmp(line, header) != 0
+                     : line[n - 1] != '\n' || strtol(line, NULL, 10) > epochs)
             break;
-        at += n;
-    }
     free(line);
-    return at;
+    return ferror(l->file) ? rn_fail_errno("%s", l->path) : 0;
 }
 
-static int open_resumed(struct rn_log *l, long step)
+static int write_header(struct rn_log *l)
 {
+    return fputs(header, l->file) < 0 || fflush(l->file) ? rn_fail_errno("%s", l->path) : 0;
+}
+
+static bool is_regular(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) || S_ISREG(st.st_mode); /* what is not there will be */
+}
+
+static bool is_empty(FILE *f)
+{
+    rewind(f);
+    return getc(f) == EOF;
+}
+
+/* Cuts the log back; what can't be cut (a pipe, a terminal, /dev/null) just goes on. */
+static int open_resumed(struct rn_log *l, int epochs)
+{
+    long at = 0;
+
+    if (!is_regular(l->path))
+        return (l->file = fopen(l->path, "w")) ? 0 : rn_fail_errno("%s", l->path);
     l->file = fopen(l->path, "r+");
     if (!l->file && errno == ENOENT)
         l->file = fopen(l->path, "w+");
     if (!l->file)
         return rn_fail_errno("%s", l->path);
-    long at = cut_at(l->file, step);
-    if (fseek(l->file, at, SEEK_SET) || ftruncate(fileno(l->file), at))
-        return rn_fail_errno("%s", l->path);
-    return at                                              ? 0
-           : fputs(header, l->file) < 0 || fflush(l->file) ? rn_fail_errno("%s", l->path)
-                                                           : 0;
+    int status = find_cut(l, epochs, &at);
+    if (!status && !at && !is_empty(l->file))
+        status = rn_fail(RN_EUSAGE, "%s: is not the log of a run to go on with", l->path);
+    if (!status && (fseek(l->file, at, SEEK_SET) || ftruncate(fileno(l->file), at)))
+        status = rn_fail_errno("%s", l->path);
+    return status || at ? status : write_header(l);
 }
 
-int rn_log_open(struct rn_log *l, const struct rn_train_config *c, bool resumed, long step)
+int rn_log_open(struct rn_log *l, const struct rn_train_config *c, bool resumed, int epochs)
 {
     *l = (struct rn_log){ c->log, c->log_path != NULL, c->log_path ? c->log_path : "log" };
     if (l->owned && resumed)
-        return open_resumed(l, step);
+        return open_resumed(l, epochs);
     if (l->owned && !(l->file = fopen(l->path, "w")))
         return rn_fail_errno("%s", l->path);
-    if (l->file && !resumed && (fputs(header, l->file) < 0 || fflush(l->file)))
-        return rn_fail_errno("%s", l->path);
-    return 0;
+    return l->file && !resumed ? write_header(l) : 0;
 }
 
 int rn_log_add(struct rn_log *l, const struct rn_log_row *r)
@@ -67,7 +84,11 @@ int rn_log_add(struct rn_log *l, const struct rn_log_row *r)
         snprintf(val, sizeof val, "%.9g\t%.9g", r->val_loss, r->val_acc);
     int n = fprintf(l->file, "%d\t%ld\t%.9g\t%s\t%.9g\t%.9g\t%.9g\n", r->epoch, r->step,
                     r->train_loss, val, r->lr, r->images_per_s, r->seconds);
-    return n < 0 || fflush(l->file) ? rn_fail_errno("%s", l->path) : 0;
+    if (n < 0 || fflush(l->file))
+        return rn_fail_errno("%s", l->path);
+    if (l->owned) /* the checkpoint that follows must not know of rows that a crash takes away */
+        (void)!fdatasync(fileno(l->file));
+    return 0;
 }
 
 int rn_log_close(struct rn_log *l)

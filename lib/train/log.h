@@ -21,10 +21,10 @@ struct rn_log_row {
 };
 
 /*
- * Opens the log of c: a new table, or, when `resumed`, the old one without its rows past `step` and
- * without a second header. Returns 0 or RN_EIO.
+ * Opens the log of c: a new table, or, when `resumed`, the old one without its rows past the first
+ * `epochs` epochs and without a second header. Returns 0 or RN_EIO.
  */
-int rn_log_open(struct rn_log *l, const struct rn_train_config *c, bool resumed, long step);
+int rn_log_open(struct rn_log *l, const struct rn_train_config *c, bool resumed, int epochs);
 int rn_log_add(struct rn_log *l,
                const struct rn_log_row *r); /* and flushes; Returns 0 or RN_EIO (full disk) */
 int rn_log_close(struct rn_log *l);         /* Returns 0 or RN_EIO */

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <xxhash.h>
 
 #include "base/err.h"
@@ -10,12 +11,45 @@
 #include "train/provenance.h"
 #include "weights/modelfile.h"
 
+/* Do two paths name one file, there or yet to be? */
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    if (!a || !b)
+        return false;
+    if (stat(a, &x) || stat(b, &y))
+        return !strcmp(a, b);
+    return S_ISREG(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* What is written may not be what is read, nor the log the model. */
+static int check_files(const struct rn_train_config *c)
+{
+    const char *read[] = { c->data, c->val, c->labels };
+
+    if (!*c->output)
+        return rn_fail(RN_EUSAGE, "-o: the model file has no name");
+    for (int i = 0; i < 3; i++)
+        if (same_file(c->output, read[i]) || same_file(c->log_path, read[i]))
+            return rn_fail(RN_EUSAGE, "%s: is read and would be overwritten", read[i]);
+    if (same_file(c->log_path, c->output) || same_file(c->log_path, c->weights))
+        return rn_fail(RN_EUSAGE, "%s: is a model and can't be the log too", c->log_path);
+    return 0;
+}
+
 static int check(const struct rn_train_config *c)
 {
+    if (c->resume && c->force)
+        return rn_fail(RN_EUSAGE, "--resume goes on, -f starts over: give one of them");
     if (!c->arch && !c->weights)
         return rn_fail(RN_EUSAGE, "no network: give -a SPEC, or --weights FILE");
     if (c->nesterov && c->momentum == 0)
         return rn_fail(RN_EUSAGE, "--nesterov needs --momentum");
+    if (c->milestones && c->sched != RN_SCHED_STEP)
+        return rn_fail(RN_EUSAGE, "--milestones are for --sched step");
+    if (!c->milestones && c->sched == RN_SCHED_STEP)
+        return rn_fail(RN_EUSAGE, "--sched step needs --milestones");
     if (c->batch < 1 || c->epochs < 1 || c->threads < 1)
         return rn_fail(RN_EUSAGE, "batch size, epochs and threads start at 1");
     return 0;
@@ -34,6 +68,22 @@ static int check_output(const char *path)
 
 /* ---- data ---- */
 
+/* Class names of a file are read once, for the training data: these are counted in their order. */
+static int open_val(struct rn_job *job, const struct rn_train_config *c)
+{
+    enum rn_part part = c->val ? RN_PART_DEFAULT : RN_PART_TEST;
+    const char *path = c->val ? c->val : c->data;
+
+    if (!c->val && !rn_source_has_part(c->data, RN_PART_TEST))
+        return 0;
+    int status = rn_source_open(&job->val, path, part, RN_PART_TEST, NULL);
+    if (status)
+        return status;
+    if (!rn_source_classes(job->val) || rn_source_count(job->val) < 1 || !job->val->random)
+        return rn_fail(RN_EUSAGE, "%s: validation takes pictures with labels, from a file", path);
+    return 0;
+}
+
 static int open_data(struct rn_job *job, const struct rn_train_config *c)
 {
     int status = rn_source_open(&job->data, c->data, RN_PART_DEFAULT, RN_PART_TRAIN, c->labels);
@@ -44,11 +94,7 @@ static int open_data(struct rn_job *job, const struct rn_train_config *c)
         return rn_fail(RN_EUSAGE, "%s: pictures without labels: nothing to learn", c->data);
     if (rn_source_count(job->data) < 1)
         return rn_fail(RN_EUSAGE, "%s: no pictures", c->data);
-    if (c->val)
-        return rn_source_open(&job->val, c->val, RN_PART_DEFAULT, RN_PART_TEST, c->labels);
-    if (rn_source_has_part(c->data, RN_PART_TEST))
-        return rn_source_open(&job->val, c->data, RN_PART_TEST, RN_PART_TEST, c->labels);
-    return 0;
+    return open_val(job, c);
 }
 
 int rn_source_bind(struct rn_source *s, const struct rn_model *m)
@@ -153,14 +199,13 @@ static uint64_t hash_values(const struct rn_model *m)
 
 static int set_provenance(struct rn_job *job, const struct rn_train_config *c)
 {
-    char *json;
+    char *json = NULL;
     uint64_t weights = c->weights ? hash_values(job->model) : 0;
     int status = rn_provenance_make(&json, c, job->model, rn_source_hash(job->data), weights);
 
     if (!status)
         status = rn_model_set_provenance(job->model, json);
-    if (!status)
-        rn_free(json);
+    rn_free(json);
     return status;
 }
 
@@ -169,6 +214,7 @@ int rn_job_open(struct rn_job *job, const struct rn_train_config *c,
 {
     int status = check(c);
 
+    status = status ? status : check_files(c);
     status = status ? status : open_data(job, c);
     status = status ? status : c->weights ? model_from(job, c, hooks) : random_model(job, c);
     status = status ? status : set_labels(job);

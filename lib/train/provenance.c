@@ -19,6 +19,14 @@ static json_t *hash_json(uint64_t h)
     return json_string(text);
 }
 
+/* A string: JSON numbers are not sure to hold 64 bits. */
+static json_t *seed_json(uint64_t seed)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, seed);
+    return json_string(text);
+}
+
 static json_t *floats_json(const float *v, int n)
 {
     json_t *list = json_array();
@@ -79,7 +87,7 @@ int rn_provenance_make(char **json, const struct rn_train_config *c, const struc
     if (weights)
         json_object_set_new(o, "weights", hash_json(weights));
     json_object_set_new(o, "init", json_string(inits[init]));
-    json_object_set_new(o, "seed", json_integer((json_int_t)c->seed));
+    json_object_set_new(o, "seed", seed_json(c->seed));
     json_object_set_new(o, "batch-size", json_integer(c->batch));
     json_object_set_new(o, "epochs", json_integer(c->epochs));
     json_object_set_new(o, "steps", json_integer(c->steps));

@@ -9,6 +9,7 @@
 #include <unistd.h> /* unlink, access */
 
 #include "base/err.h"
+#include "base/file.h"
 #include "data/loader.h"
 #include "train/checkpoint.h"
 #include "train/log.h"
@@ -53,10 +54,27 @@ static double elapsed(const struct run *r)
 
 /* ---- checkpoints ---- */
 
+/* What is written must be a model: a step may break it though the loss before it was finite. */
+static int check_finite(const struct run *r)
+{
+    const struct rn_graph *g = &r->job.model->graph;
+
+    for (int i = 0; i < g->params; i++) {
+        const float *v = r->job.model->value[i];
+        for (size_t j = 0; g->param[i].dtype == RN_F32 && j < rn_param_count(&g->param[i]); j++)
+            if (!isfinite(v[j]))
+                return rn_fail(RN_EDIVERGE, "%s is not finite after step %ld: diverged",
+                               g->param[i].name, r->at.step);
+    }
+    return 0;
+}
+
 static int save(struct run *r)
 {
+    int status = check_finite(r);
+
     r->at.seconds = elapsed(r);
-    return rn_checkpoint_write(r->checkpoint, r->trainer, &r->at);
+    return status ? status : rn_checkpoint_write(r->checkpoint, r->trainer, &r->at);
 }
 
 static int save_and_stop(struct run *r)
@@ -73,6 +91,10 @@ static int take_up(struct run *r)
     char isa[32], text[128];
     int status = rn_checkpoint_read(r->checkpoint, r->trainer, &r->at, isa);
 
+    if (!status && (r->at.epoch >= r->c->epochs || r->at.batch > r->epoch_steps ||
+                    r->at.step != r->at.epoch * r->epoch_steps + r->at.batch))
+        status = rn_fail(RN_EFORMAT, "%s: step %ld is not batch %ld of epoch %d", r->checkpoint,
+                         r->at.step, r->at.batch, r->at.epoch + 1);
     if (!status && isa[0] && r->hooks->warn) {
         snprintf(text, sizeof text, "resumes with %s what began with %s: last bits will differ",
                  rn_isa_name(), isa);
@@ -168,6 +190,9 @@ static int validate(struct run *r, struct rn_log_row *row)
     rn_session_free(s);
     if (status)
         return status == RN_ESTOP ? save_and_stop(r) : status;
+    if (!isfinite(m.loss))
+        return rn_fail(RN_EDIVERGE, "the validation loss is not finite at step %ld: diverged",
+                       r->at.step);
     row->validated = true;
     row->val_loss = m.loss / (double)m.n;
     row->val_acc = (double)m.top1 / (double)m.n;
@@ -228,10 +253,22 @@ static int run_epochs(struct run *r)
         if ((status = train_epoch(r)) || (status = finish_epoch(r)))
             return status;
         if (r->at.step >= r->total)
-            return rn_model_write(r->job.model, r->c->output);
+            break;
         if ((status = save(r)))
             return status;
     }
+    status = check_finite(r);
+    return status ? status : rn_model_write(r->job.model, r->c->output);
+}
+
+/* The checkpoint and what a kill in the middle of writing it may have left. */
+static void forget_checkpoint(const struct run *r)
+{
+    struct rn_writer *w;
+
+    unlink(r->checkpoint);
+    if (!rn_writer_open(&w, r->checkpoint))
+        rn_writer_abort(w);
 }
 
 /* From the checkpoint, if the run is to go on from one, to the model file. */
@@ -242,13 +279,15 @@ static int run_all(struct run *r)
 
     if (!status && resumed)
         status = take_up(r);
+    else if (!status)
+        forget_checkpoint(r); /* -f: from here on it is another run's */
     if (!status)
-        status = rn_log_open(&r->log, r->c, resumed, r->at.step);
+        status = rn_log_open(&r->log, r->c, resumed, r->at.epoch);
     if (!status)
         status = run_epochs(r);
     int closed = rn_log_close(&r->log);
     if (!status && !closed)
-        unlink(r->checkpoint);
+        forget_checkpoint(r);
     return status ? status : closed;
 }
 
@@ -259,7 +298,7 @@ static int checkpoint_path(struct run *r)
     if (!(r->checkpoint = rn_alloc(n, 1)))
         return RN_EMEM;
     snprintf(r->checkpoint, n, "%s.ckpt", r->c->output);
-    if (!r->c->resume && !r->c->force && !access(r->checkpoint, F_OK))
+    if (*r->c->output && !r->c->resume && !r->c->force && !access(r->checkpoint, F_OK))
         return rn_fail(RN_EUSAGE, "%s exists: go on from it with --resume, or start over with -f",
                        r->checkpoint);
     return 0;
@@ -274,7 +313,7 @@ int rn_train(const struct rn_train_config *c, const struct rn_train_hooks *hooks
     if (!status)
         status = rn_job_open(&r.job, c, r.hooks);
     if (!status && c->resume && complete(&r))
-        unlink(r.checkpoint);
+        forget_checkpoint(&r);
     else if (!status)
         status = run_all(&r);
     rn_loader_close(r.loader);

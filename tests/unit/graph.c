@@ -59,6 +59,10 @@ static void test_refusals(void)
 {
     refuses("resnet18:groups=5", 32, 32,
             "layer1.0.conv1: 64 channels in and 64 out can't be cut into 5 groups");
+    refuses("resnet50:groups=65536,group-width=65536", 32, 32,
+            "layer1.0: its bottleneck has 4294967296 channels, at most 65536");
+    refuses("cifar-resnet20", 536870912, 536870912,
+            "input of 3x536870912x536870912: each from 1 to 65536");
     refuses("resnet5O", 0, 0, "resnet5O: no network of this name; nearest is resnet50");
     refuses("resnet50:class=3", 0, 0, "resnet50:class=3: no key class; nearest is classes");
     refuses("resnet50:classes=0", 0, 0,

@@ -94,20 +94,25 @@ static void test_log(void)
              "1\t10\t0.5\t0.25\t0.75\t0.1\t100\t1\n2\t20\t0.5\t\t\t0.1\t100\t2\n");
     ok(file_is(path, want), "header and rows, absent values empty");
 
-    ok(!rn_log_open(&l, &c, true, 15) && !rn_log_close(&l), "resumed at step 15");
+    ok(!rn_log_open(&l, &c, true, 1) && !rn_log_close(&l), "resumed behind epoch 1");
     snprintf(want, sizeof want, "%s%s", head, "1\t10\t0.5\t0.25\t0.75\t0.1\t100\t1\n");
-    ok(file_is(path, want), "the row of step 20 is gone");
+    ok(file_is(path, want), "the row of epoch 2 is gone");
 
     FILE *f = fopen(path, "a");
     fputs("2\t20\t0.5", f);
     fclose(f);
-    ok(!rn_log_open(&l, &c, true, 30) && !rn_log_close(&l) && file_is(path, want),
+    ok(!rn_log_open(&l, &c, true, 3) && !rn_log_close(&l) && file_is(path, want),
        "a row cut off by a crash is gone");
     unlink(path);
-    ok(!rn_log_open(&l, &c, true, 30) && !rn_log_close(&l) && file_is(path, head),
+    ok(!rn_log_open(&l, &c, true, 3) && !rn_log_close(&l) && file_is(path, head),
        "a lost log begins anew, with its header");
     unlink(path);
     rmdir(dir);
+    c.log_path = "tests/unit/tap.h";
+    ok(rn_log_open(&l, &c, true, 3) == RN_EUSAGE, "no log at all: %s", rn_error());
+    fclose(l.file);
+    c.log_path = "/dev/null";
+    ok(!rn_log_open(&l, &c, true, 3) && !rn_log_close(&l), "a log that can't be cut goes on");
     c.log_path = "/nonexistent/log";
     ok(rn_log_open(&l, &c, false, 0) == RN_EIO, "can't be opened: %s", rn_error());
 }
