@@ -151,7 +151,8 @@ static void catch_signals(void)
 /* A shell loop ends only when its command dies by SIGINT: whatever else has come of the run. */
 static int leave(int status)
 {
-    close_stdout();
+    if (status == EXIT_DONE || status == EXIT_AGAIN) /* else the sentence has been said */
+        close_stdout();
     if (stop != SIGINT)
         return status;
     signal(SIGINT, SIG_DFL);

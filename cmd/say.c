@@ -30,30 +30,12 @@ void say_start(const char *name)
     signal(SIGXFSZ, SIG_IGN);
 }
 
-/* Bytes of the UTF-8 character at s (RFC 3629: no overlong forms, no surrogates); 0: none. */
-static size_t utf8_length(const unsigned char *s)
-{
-    if (s[0] < 0x80)
-        return 1;
-    size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    if (s[0] < 0xc2 || s[0] > 0xf4)
-        return 0;
-    unsigned least = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
-    unsigned most = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
-    if (s[1] < least || s[1] > most)
-        return 0;
-    for (size_t i = 2; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    return n;
-}
-
 /* Whatever a terminal could take for a command, or for another line, becomes \xNN. */
 static void put_escaped(const char *text)
 {
     const unsigned char *s = (const unsigned char *)text;
     while (*s) {
-        size_t n = utf8_length(s);
+        size_t n = rn_utf8_length((const char *)s);
         bool control = *s < 0x20 || *s == 0x7f || (n == 2 && s[0] == 0xc2 && s[1] < 0xa0);
         if (n && !control) {
             fwrite(s, 1, n, stderr);
@@ -183,7 +165,7 @@ static bool json_string(const char *text)
     bool clean = true;
     putchar('"');
     for (const unsigned char *s = (const unsigned char *)text; *s;) {
-        size_t n = utf8_length(s);
+        size_t n = rn_utf8_length((const char *)s);
         if (n == 0)
             fputs("\\ufffd", stdout);
         else if (*s == '"' || *s == '\\')

@@ -33,6 +33,9 @@ const char *rn_error(void);
  * one. */
 int rn_edit_distance(const char *a, const char *b);
 
+/* Bytes of the UTF-8 character that s, a string, begins with (1 for its end); 0: it is none. */
+size_t rn_utf8_length(const char *s);
+
 /* ---- the machine ---- */
 
 /* Threads to use unless told: OMP_NUM_THREADS, else the affinity mask cut by the cgroup's CPU

@@ -21,8 +21,8 @@ void rn_map_close(struct rn_map *m); /* accepts a zeroed struct */
  * A file that appears whole or not at all: bytes go to PATH.tmp beside it, commit does fsync,
  * rename and fsync of the folder. PATH.tmp is locked while it is written: a second writer of the
  * same path fails, and one left behind by a killed process is taken over. An existing PATH keeps
- * its permissions, a symbolic link stays one. "-" (stdout), devices and pipes are written directly
- * and committed by flushing.
+ * its permissions, a symbolic link to a file stays one. "-" (stdout), devices and pipes are written
+ * directly and committed by flushing.
  */
 struct rn_writer;
 

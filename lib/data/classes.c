@@ -7,40 +7,13 @@
 #include "base/mem.h"
 #include "data/source.h"
 
-/* Names end up in JSON, which is UTF-8: the length of the valid sequence at p (RFC 3629: no
- * overlong forms, no surrogates), 0 when there is none. */
-static size_t utf8_length(const uint8_t *p, size_t n)
+/* Names end up in JSON, which is UTF-8. */
+static bool is_text(const char *s)
 {
-    static const struct {
-        uint8_t first, last, least, most; /* of the first byte, of the second */
-        uint8_t length;
-    } form[] = {
-        { 0x01, 0x7F, 0x00, 0x00, 1 }, { 0xC2, 0xDF, 0x80, 0xBF, 2 }, { 0xE0, 0xE0, 0xA0, 0xBF, 3 },
-        { 0xE1, 0xEC, 0x80, 0xBF, 3 }, { 0xED, 0xED, 0x80, 0x9F, 3 }, { 0xEE, 0xEF, 0x80, 0xBF, 3 },
-        { 0xF0, 0xF0, 0x90, 0xBF, 4 }, { 0xF1, 0xF3, 0x80, 0xBF, 4 }, { 0xF4, 0xF4, 0x80, 0x8F, 4 },
-    };
-    for (size_t i = 0; i < sizeof form / sizeof *form; i++) {
-        size_t length = form[i].length;
-        if (*p < form[i].first || *p > form[i].last)
-            continue;
-        bool valid = length <= n && (length < 2 || (p[1] >= form[i].least && p[1] <= form[i].most));
-        for (size_t j = 2; valid && j < length; j++)
-            valid = (p[j] & 0xC0) == 0x80;
-        return valid ? length : 0;
-    }
-    return 0;
-}
-
-static bool is_text(const uint8_t *p, size_t n)
-{
-    while (n > 0) {
-        size_t length = utf8_length(p, n);
-        if (!length)
-            return false;
-        p += length;
-        n -= length;
-    }
-    return true;
+    size_t n = 1;
+    for (; n && *s; s += n)
+        n = rn_utf8_length(s);
+    return n > 0;
 }
 
 static int find(char *const *names, int n, const char *name)
@@ -60,14 +33,16 @@ static int add_name(struct rn_source *s, size_t *room, const char *labels, const
         return rn_fail(RN_EFORMAT, "%s: line %d is empty, every line names a class", labels,
                        number);
     }
-    if (!is_text(line, n))
-        return rn_fail(RN_EFORMAT, "%s: line %d is not UTF-8 text", labels, number);
     if (rn_array_grow(&s->class, (size_t)s->classes, room, sizeof *s->class))
         return RN_EMEM;
     char *name = rn_alloc(n + 1, 1);
     if (!name)
         return RN_EMEM;
     memcpy(name, line, n);
+    if (strlen(name) != n || !is_text(name)) {
+        rn_free(name);
+        return rn_fail(RN_EFORMAT, "%s: line %d is not UTF-8 text", labels, number);
+    }
     int before = find(s->class, s->classes, name);
     s->class[s->classes++] = name;
     return before < 0 ? 0

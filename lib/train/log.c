@@ -66,7 +66,8 @@ static int open_resumed(struct rn_log *l, int epochs)
 
 int rn_log_open(struct rn_log *l, const struct rn_train_config *c, bool resumed, int epochs)
 {
-    *l = (struct rn_log){ c->log, c->log_path != NULL, c->log_path ? c->log_path : "log" };
+    *l = (struct rn_log){ c->log, c->log_path != NULL,
+                          c->log_path ? c->log_path : "standard output" };
     if (l->owned && resumed)
         return open_resumed(l, epochs);
     if (l->owned && !(l->file = fopen(l->path, "w")))
