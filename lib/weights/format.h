@@ -28,7 +28,6 @@ void rn_gather_release(struct rn_weights *w);
 
 struct rn_format {
     const char *name;
-    const char *suffix; /* ".safetensors" */
     bool (*probe)(const uint8_t *head, size_t n);
     int (*read)(
         struct rn_weights *w,

@@ -322,8 +322,6 @@ static int write_file(const struct rn_weights *w, struct rn_writer *out)
     return status;
 }
 
-const struct rn_format rn_format_safetensors = { .name = "safetensors",
-                                                 .suffix = ".safetensors",
-                                                 .probe = probe,
-                                                 .read = read_file,
-                                                 .write = write_file };
+const struct rn_format rn_format_safetensors = {
+    .name = "safetensors", .probe = probe, .read = read_file, .write = write_file
+};
