@@ -127,6 +127,10 @@ typedef void rn_sgd_fn(float *w, float *v, const float *dw, size_t n, float lr, 
  * `rounds` rounds were. */
 typedef double rn_peak_fn(size_t rounds);
 
+/* The exclusive or of the bits of x[0] .. x[n - 1], which no order changes: it measures how fast
+ * memory can be read. */
+typedef uint32_t rn_read_fn(const float *x, size_t n);
+
 struct rn_kernels {
     const char *isa;
     size_t igemm_mr, igemm_nr;
@@ -148,6 +152,7 @@ struct rn_kernels {
     rn_wino_output_fn *wino_output;
     rn_sgd_fn *sgd;
     rn_peak_fn *peak;
+    rn_read_fn *read;
 };
 
 enum { RN_MR_MAX = 16, RN_NR_MAX = 64 }; /* no table has larger tiles */

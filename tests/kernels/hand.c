@@ -128,6 +128,15 @@ static void sgd(const struct rn_kernels *k)
     EXPECT("sgd", w, -1.125F);
 }
 
+static void reading(const struct rn_kernels *k)
+{
+    const float x[] = { 1, 2, 1 };
+    const uint32_t bits = k->read(x, 3);
+    float all[1];
+    memcpy(all, &bits, sizeof bits);
+    EXPECT("read", all, 2);
+}
+
 bool check_by_hand(const struct rn_kernels *k)
 {
     good = true;
@@ -138,5 +147,6 @@ bool check_by_hand(const struct rn_kernels *k)
     pool(k);
     columns(k);
     sgd(k);
+    reading(k);
     return good;
 }

@@ -26,5 +26,6 @@ void rn_kernels_ref(struct rn_kernels *k)
         .wino_output = rn_wino_output_ref,
         .sgd = rn_sgd_ref,
         .peak = rn_peak_ref,
+        .read = rn_read_ref,
     };
 }

@@ -26,6 +26,7 @@ rn_wino_filter_fn rn_wino_filter_ref;
 rn_wino_output_fn rn_wino_output_ref;
 rn_sgd_fn rn_sgd_ref;
 rn_peak_fn rn_peak_ref;
+rn_read_fn rn_read_ref;
 
 /* max(v, 0), except that NaN stays NaN. */
 static inline float ref_relu(float v)

@@ -25,4 +25,5 @@ void RN_ISA(rn_vec)(struct rn_kernels *k)
     k->wino_output = RN_ISA(rn_wino_output);
     k->sgd = RN_ISA(rn_sgd);
     k->peak = RN_ISA(rn_peak);
+    k->read = RN_ISA(rn_read);
 }

@@ -46,6 +46,7 @@ rn_wino_filter_fn RN_ISA(rn_wino_filter);
 rn_wino_output_fn RN_ISA(rn_wino_output);
 rn_sgd_fn RN_ISA(rn_sgd);
 rn_peak_fn RN_ISA(rn_peak);
+rn_read_fn RN_ISA(rn_read);
 
 /* A function whose sizes are constants at each place that calls it. */
 #define TEMPLATE static inline __attribute__((always_inline))
