@@ -16,6 +16,7 @@ VEC    := $(foreach i,$(ISAS_$(ARCH)),$(patsubst %.c,%_$(i).o,$(sort $(wildcard 
 SRC    := $(sort $(foreach d,$(LAYERS) kernels kernels/ref kernels/$(ARCH),$(wildcard lib/$d/*.c)))
 OBJ    := $(addprefix $(B)/,$(SRC:.c=.o) $(VEC))
 CMDOBJ := $(B)/cmd/opt.o $(B)/cmd/say.o
+BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard cmd/bench_*.c)))
 UNIT   := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/*.c)))
 FUZZ   := $(patsubst %.c,$(B)/%,$(filter-out tests/fuzz/driver.c,$(sort $(wildcard tests/fuzz/*.c))))
 KERN   := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/kernels/*.c)))
@@ -49,7 +50,8 @@ all: $(addprefix $(B)/,$(TOOLS)) ## build the five tools and librn.a (default)
 
 $(addprefix $(B)/,$(TOOLS)): $(B)/rn-%: $(B)/cmd/rn-%.o $(CMDOBJ) $(B)/librn.a
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+$(B)/rn-bench: $(BENCHOBJ)
 $(B)/librn.a: $(OBJ) $(B)/objects
 	@echo "  AR    $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $(OBJ)
@@ -72,7 +74,7 @@ note = $(shell mkdir -p $(B); echo '$(2)' | cmp -s - $(1) || echo '$(2)' > $(1))
 $(B)/flags $(B)/objects: ;
 $(call note,$(B)/flags,$(CC) $(ALL_CFLAGS))
 $(call note,$(B)/objects,$(OBJ))
--include $(OBJ:.o=.d) $(CMDOBJ:.o=.d) $(KERN:.o=.d) $(UNIT:=.d) $(FUZZ:=.d) $(patsubst %,$(B)/cmd/%.d,$(TOOLS))
+-include $(OBJ:.o=.d) $(CMDOBJ:.o=.d) $(BENCHOBJ:.o=.d) $(KERN:.o=.d) $(UNIT:=.d) $(FUZZ:=.d) $(patsubst %,$(B)/cmd/%.d,$(TOOLS))
 
 # ---- tests ----
 $(B)/checkkern: $(KERN) $(B)/librn.a

@@ -311,13 +311,25 @@ int rn_trainer_bytes(const struct rn_model *m, int batch, int threads,
  * threads at once. */
 double rn_bench_peak(int threads);
 
+/* Where data lie: in a cache or in memory. L1 and L2 belong to a core, L3 to all of them. */
+enum rn_level { RN_L1, RN_L2, RN_L3, RN_DRAM, RN_LEVELS };
+const char *rn_level_name(enum rn_level level);
+/* As the system says (a virtual machine may say its host's); 0: there is none; SIZE_MAX: memory. */
+size_t rn_level_bytes(enum rn_level level);
+/* The first level that holds so many bytes, which `threads` threads share evenly. */
+enum rn_level rn_level_of(size_t bytes, int threads);
+/* GB/s that `threads` threads read from a level together; 0 where there is none. Returns 0 or
+ * RN_EMEM. */
+int rn_bench_read(enum rn_level level, int threads, double *gbytes_per_s);
+
 enum rn_pass { RN_FORWARD, RN_BACKWARD_DATA, RN_BACKWARD_WEIGHTS };
 
 /* One convolution of a network, measured. */
 struct rn_conv_time {
     const char *algorithm;
     uint64_t macs;   /* of the whole batch, direct algorithm */
-    double *seconds; /* [repeats], the caller's */
+    uint64_t bytes;  /* input, output and weights, each once */
+    double *seconds; /* [repeats] of a run, the caller's */
 };
 /* Times layer i of the model (a convolution; else RN_EUSAGE) on random data. */
 int rn_bench_conv(const struct rn_model *m, int layer, enum rn_pass pass, int batch, int threads,

@@ -1,4 +1,4 @@
-/* Measuring the machine and single convolutions, on random data. */
+/* Measuring single convolutions, on random data that stay in the cache where they fit. */
 #include <omp.h>
 
 #include "base/err.h"
@@ -8,26 +8,7 @@
 #include "model/model.h"
 #include "ops/conv.h"
 
-enum { PEAK_TRIES = 5 };
-
-double rn_bench_peak(int threads)
-{
-    const struct rn_kernels *k = rn_kernels_get();
-    size_t rounds = 1 << 16;
-    double best = 0, seconds = 0;
-
-    for (int i = 0; i < PEAK_TRIES || seconds < 0.02; i++) {
-        double flops = 0, begin = rn_seconds();
-#pragma omp parallel num_threads(threads) reduction(+ : flops)
-        flops += k->peak(rounds);
-        seconds = rn_seconds() - begin;
-        if (seconds < 0.02)
-            rounds *= 2; /* too short to measure: forget it */
-        else if (flops / seconds > best)
-            best = flops / seconds;
-    }
-    return best * 1e-9;
-}
+static const double REPEAT_S = 0.005; /* a run of a small layer is too short to measure */
 
 /* What one pass of one convolution works on. */
 struct bench {
@@ -39,6 +20,11 @@ struct bench {
 static size_t floats(const struct rn_node *n, int N, bool output)
 {
     return (size_t)N * rn_shape_count(output ? n->y : n->x);
+}
+
+static size_t weights(const struct rn_node *n)
+{
+    return (size_t)n->macs / ((size_t)n->y.H * (size_t)n->y.W);
 }
 
 static float *random_floats(struct rn_arena *a, size_t n, uint64_t sample)
@@ -55,18 +41,18 @@ static float *random_floats(struct rn_arena *a, size_t n, uint64_t sample)
 static int bench_init(struct bench *b, const struct rn_node *n, enum rn_pass pass, int N,
                       int threads)
 {
-    size_t weights = (size_t)n->macs / ((size_t)n->y.H * (size_t)n->y.W);
+    size_t wn = weights(n);
     size_t x = floats(n, N, false), y = floats(n, N, true);
 
     rn_conv_plan(&b->conv, n, rn_kernels_get());
     size_t packed = pass == RN_BACKWARD_WEIGHTS ? 0 : rn_conv_packed(&b->conv, pass);
     size_t scratch = rn_conv_scratch(&b->conv, pass, N, threads);
-    int status = rn_arena_init(&b->arena, 2 * rn_align(x * 4) + 2 * rn_align(y * 4) +
-                                              2 * rn_align(weights * 4) + rn_align(packed) +
-                                              rn_align(scratch) + RN_ALIGN);
+    int status =
+        rn_arena_init(&b->arena, 2 * rn_align(x * 4) + 2 * rn_align(y * 4) + 2 * rn_align(wn * 4) +
+                                     rn_align(packed) + rn_align(scratch) + RN_ALIGN);
     if (status)
         return status;
-    float *w = random_floats(&b->arena, weights, 2);
+    float *w = random_floats(&b->arena, wn, 2);
     void *to = rn_arena_take(&b->arena, packed);
     if (packed)
         rn_conv_pack(&b->conv, pass, w, NULL, to, 0, 1);
@@ -75,10 +61,25 @@ static int bench_init(struct bench *b, const struct rn_node *n, enum rn_pass pas
                                    .dy = random_floats(&b->arena, y, 1),
                                    .y = rn_arena_take(&b->arena, y * sizeof(float)),
                                    .dx = rn_arena_take(&b->arena, x * sizeof(float)),
-                                   .dw = rn_arena_take(&b->arena, weights * sizeof(float)),
+                                   .dw = rn_arena_take(&b->arena, wn * sizeof(float)),
                                    .packed = to,
                                    .scratch = rn_arena_take(&b->arena, scratch) };
     return 0;
+}
+
+/* Seconds of a run, the mean of as many as REPEAT_S takes. */
+static double time_runs(struct bench *b, enum rn_pass pass, int threads)
+{
+    double begin = rn_seconds(), now;
+    long runs = 0;
+
+    do {
+#pragma omp parallel num_threads(threads)
+        rn_conv_run(&b->conv, pass, &b->run, omp_get_thread_num(), omp_get_num_threads());
+        runs++;
+        now = rn_seconds();
+    } while (now - begin < REPEAT_S);
+    return (now - begin) / (double)runs;
 }
 
 int rn_bench_conv(const struct rn_model *m, int layer, enum rn_pass pass, int batch, int threads,
@@ -93,14 +94,13 @@ int rn_bench_conv(const struct rn_model *m, int layer, enum rn_pass pass, int ba
         return rn_fail(RN_EUSAGE, "%s: not a convolution", n->name);
     int status = bench_init(&b, n, pass, batch, threads);
     for (int i = -1; i < repeats && !status; i++) { /* the first warms up */
-        double begin = rn_seconds();
-#pragma omp parallel num_threads(threads)
-        rn_conv_run(&b.conv, pass, &b.run, omp_get_thread_num(), omp_get_num_threads());
+        double seconds = time_runs(&b, pass, threads);
         if (i >= 0)
-            out->seconds[i] = rn_seconds() - begin;
+            out->seconds[i] = seconds;
     }
     out->algorithm = b.conv.algo[pass]->name;
     out->macs = n->macs * (uint64_t)batch;
+    out->bytes = sizeof(float) * (floats(n, batch, false) + floats(n, batch, true) + weights(n));
     rn_arena_release(&b.arena);
     return status;
 }
