@@ -6,6 +6,7 @@
 #define RN_CMD_BENCH_TABLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum { COLUMNS_MAX = 24 };
 
