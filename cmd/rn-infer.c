@@ -121,7 +121,7 @@ static struct input *open_inputs(int n, char **path)
 static void open_model(int threads)
 {
     size_t bytes = 0;
-    if (rn_model_open(&model, model_path) || rn_session_new(&session, model, batch, threads) ||
+    if (rn_session_open(&session, &model, model_path, batch, threads) ||
         rn_session_bytes(model, batch, threads, &bytes))
         die("%s", rn_error());
     note("%s, instruction set %s, %d threads, batches of %d in %.1f MB", rn_model_spec(model),

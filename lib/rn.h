@@ -220,6 +220,14 @@ int rn_loader_next(struct rn_loader *l, struct rn_batch *b);
  */
 struct rn_session;
 int rn_session_new(struct rn_session **out, const struct rn_model *m, int batch, int threads);
+/*
+ * A model from a weight file (as rn_model_open() reads it) and its session in one go, which is
+ * quicker and smaller: the parameters are not copied but used where the file is mapped, and checked
+ * and packed on all threads. The caller frees both; the session does not need the model. Returns 0,
+ * RN_EIO, RN_EFORMAT, RN_EUSAGE or RN_EMEM.
+ */
+int rn_session_open(struct rn_session **out, struct rn_model **model, const char *path, int batch,
+                    int threads);
 void rn_session_free(struct rn_session *s);
 void rn_session_run(struct rn_session *s, const float *x, int n,
                     float *logits); /* x [n][H][W][C] -> logits [n][classes] */

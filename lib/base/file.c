@@ -66,7 +66,7 @@ static int map_fd(struct rn_map *m, const char *path, int fd)
     }
     if (!S_ISREG(st.st_mode) || st.st_size == 0) /* files of /proc say 0, too */
         return read_whole(m, path, fd);
-    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
     if (p == MAP_FAILED)
         return rn_fail_errno("%s", path);
     *m = (struct rn_map){ .data = p, .size = (size_t)st.st_size };
@@ -93,6 +93,34 @@ void rn_map_close(struct rn_map *m)
     else if (m->data)
         munmap((void *)(uintptr_t)m->data, m->size);
     *m = (struct rn_map){ 0 };
+}
+
+enum { ADVISE_MIN = 1 << 18 }; /* bytes from which a system call about them pays */
+
+/* Advice about the pages that hold (or, `inner`, that lie wholly in) a part of a mapped file. */
+static void advise(const struct rn_map *m, const void *data, size_t bytes, bool inner, int advice)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)data, end = at + bytes;
+    uintptr_t begin = (uintptr_t)m->data;
+    if (!m->data || m->owned || bytes < ADVISE_MIN || at < begin || end > begin + m->size)
+        return;
+    at = (inner ? at + page - 1 : at) / page * page;
+    end = (inner ? end : end + page - 1) / page * page;
+    madvise((void *)at, end - at, advice); /* what an old kernel does not know is let be */
+}
+
+void rn_map_want(const struct rn_map *m, const void *data, size_t bytes)
+{
+#ifdef MADV_POPULATE_READ
+    advise(m, data, bytes, false, MADV_POPULATE_READ);
+#else
+    advise(m, data, bytes, false, MADV_WILLNEED);
+#endif
+}
+
+void rn_map_drop(const struct rn_map *m, const void *data, size_t bytes)
+{
+    advise(m, data, bytes, true, MADV_DONTNEED);
 }
 
 /* ---- writing ---- */

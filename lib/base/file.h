@@ -5,8 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A file's bytes: mapped where it is a regular file, else (pipes; "-" is stdin) read to the end
- * into memory. */
+/*
+ * A file's bytes: mapped where it is a regular file, else (pipes; "-" is stdin) read to the end
+ * into memory. What is written to them stays this process's own and never reaches the file.
+ */
 struct rn_map {
     const uint8_t *data; /* [size], not NULL even for an empty file */
     size_t size;         /* bytes */
@@ -15,7 +17,17 @@ struct rn_map {
 
 /* Returns 0, RN_EIO (the sentence names the path) or RN_EMEM. A directory is RN_EIO. */
 int rn_map_open(struct rn_map *m, const char *path);
+/* Brings a part of a mapped file in at once, where page by page would take longer; a wish. */
+void rn_map_want(const struct rn_map *m, const void *data, size_t bytes);
+
 void rn_map_close(struct rn_map *m); /* accepts a zeroed struct */
+
+/*
+ * Gives back the memory of the mapped pages that lie wholly in data .. data + bytes, a part of the
+ * file that nobody has written to: read again, they come from the file again. Does nothing for
+ * bytes outside the file, for files that are not mapped and where there is little to give back.
+ */
+void rn_map_drop(const struct rn_map *m, const void *data, size_t bytes);
 
 /*
  * A file that appears whole or not at all: bytes go to PATH.tmp beside it, commit does fsync,

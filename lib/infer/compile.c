@@ -1,16 +1,8 @@
 /* From a model to the steps of a session: batch norm folded, bias, add and ReLU fused, buffers
  * placed by their liveness. */
-#include <omp.h>
-
 #include "graph/layout.h"
 #include "infer/session.h"
 #include "kernels/kernels.h"
-#include "weights/surgery.h"
-
-static const struct rn_node *node_at(const struct rn_session *s, int i)
-{
-    return i >= 0 ? &s->graph.node[i] : NULL;
-}
 
 /* The node whose op runs the unit: what it can't fuse into itself has no other part. */
 static int runner(const struct rn_unit *u)
@@ -18,20 +10,15 @@ static int runner(const struct rn_unit *u)
     return u->main >= 0 ? u->main : u->bn >= 0 ? u->bn : u->add >= 0 ? u->add : u->relu;
 }
 
-static bool has_conv(const struct rn_step *step)
-{
-    return step->op == &rn_op_conv || step->op == &rn_op_linear;
-}
-
 static void init_step(struct rn_session *s, int i, const struct rn_kernels *k)
 {
     const struct rn_unit *u = &s->units.unit[i];
     struct rn_step *step = &s->step[i];
-    const struct rn_node *n = node_at(s, runner(u));
+    const struct rn_node *n = &s->graph.node[runner(u)];
 
     step->op = n->op;
     step->call = (struct rn_call){ .node = n, .k = k, .relu = u->relu >= 0 };
-    if (has_conv(step)) {
+    if (rn_step_has_conv(step)) {
         rn_conv_plan(&step->conv, n, k);
         step->call.conv = &step->conv;
     }
@@ -40,14 +27,14 @@ static void init_step(struct rn_session *s, int i, const struct rn_kernels *k)
 /* Bytes of folded weights: packed ones, or scale and shift of a batch norm alone. */
 static size_t packed_bytes(const struct rn_step *step)
 {
-    if (has_conv(step))
+    if (rn_step_has_conv(step))
         return rn_conv_packed(&step->conv, RN_FORWARD);
     return step->op == &rn_op_bn ? 2 * (size_t)step->call.node->y.C * sizeof(float) : 0;
 }
 
 static size_t scratch_bytes(const struct rn_session *s, const struct rn_step *step)
 {
-    if (has_conv(step))
+    if (rn_step_has_conv(step))
         return rn_conv_scratch(&step->conv, RN_FORWARD, s->batch, s->threads);
     return step->op->scratch ? step->op->scratch(step->call.node, s->batch) : 0;
 }
@@ -101,54 +88,4 @@ int rn_session_plan(struct rn_session *s, const struct rn_model *m, int batch, i
     }
     s->scratch = at;
     return place_outputs(s, at + rn_align(scratch));
-}
-
-/* Floats of the largest weights before packing. */
-static size_t largest_weight(const struct rn_session *s)
-{
-    size_t most = 1;
-    for (int i = 0; i < s->graph.params; i++)
-        if (rn_param_count(&s->graph.param[i]) > most)
-            most = rn_param_count(&s->graph.param[i]);
-    return most;
-}
-
-static void point_step(struct rn_session *s, int i)
-{
-    const struct rn_unit *u = &s->units.unit[i];
-    struct rn_step *step = &s->step[i];
-    char *base = s->arena.base;
-
-    step->call.packed = base + step->packed;
-    step->call.scratch = base + s->scratch;
-    step->call.y = (float *)(base + step->y);
-    step->call.x = u->in >= 0 ? (float *)(base + s->step[u->in].y) : NULL;
-    step->call.residual = u->residual >= 0 ? (float *)(base + s->step[u->residual].y) : NULL;
-}
-
-int rn_session_load(struct rn_session *s, const struct rn_model *m)
-{
-    size_t most = largest_weight(s);
-    float *w = rn_alloc(most, 2 * sizeof *w), *bias = w ? w + most : NULL;
-
-    if (!w || rn_arena_init(&s->arena, s->bytes)) {
-        rn_free(w);
-        return RN_EMEM;
-    }
-    for (int i = 0; i < s->units.units; i++) {
-        struct rn_step *step = &s->step[i];
-        const struct rn_unit *u = &s->units.unit[i];
-        float *packed = (float *)(s->arena.base + step->packed);
-        point_step(s, i);
-        if (has_conv(step)) {
-            rn_fold(m, step->call.node, node_at(s, u->bn), w, bias);
-#pragma omp parallel num_threads(s->threads)
-            rn_conv_pack(&step->conv, RN_FORWARD, w, bias, packed, omp_get_thread_num(),
-                         omp_get_num_threads());
-        } else if (step->op == &rn_op_bn) {
-            rn_fold_affine(m, step->call.node, packed, packed + step->call.node->y.C);
-        }
-    }
-    rn_free(w);
-    return 0;
 }

@@ -5,8 +5,11 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "weights/modelfile.h"
 
-int rn_session_new(struct rn_session **out, const struct rn_model *m, int batch, int threads)
+/* A session of m; w and path as for rn_session_load(). */
+static int new_session(struct rn_session **out, const struct rn_model *m, int batch, int threads,
+                       const struct rn_weights *w, const char *path)
 {
     struct rn_session *s = rn_alloc(1, sizeof *s);
     int status = s ? 0 : RN_EMEM;
@@ -15,13 +18,38 @@ int rn_session_new(struct rn_session **out, const struct rn_model *m, int batch,
     if (!status)
         status = rn_session_plan(s, m, batch, threads);
     if (!status)
-        status = rn_session_load(s, m);
+        status = rn_session_load(s, m, w, path);
     if (status) {
         rn_session_free(s);
         return status;
     }
     *out = s;
     return 0;
+}
+
+int rn_session_new(struct rn_session **out, const struct rn_model *m, int batch, int threads)
+{
+    return new_session(out, m, batch, threads, NULL, NULL);
+}
+
+int rn_session_open(struct rn_session **out, struct rn_model **model, const char *path, int batch,
+                    int threads)
+{
+    struct rn_weights *w;
+    int status = rn_weights_read(&w, path);
+
+    *out = NULL;
+    *model = NULL;
+    if (!status)
+        status = rn_model_borrow(model, w, path);
+    if (!status)
+        status = new_session(out, *model, batch, threads, w, path);
+    rn_weights_close(w);
+    if (status) {
+        rn_model_free(*model);
+        *model = NULL;
+    }
+    return status;
 }
 
 void rn_session_free(struct rn_session *s)

@@ -7,6 +7,7 @@
 #include "graph/fuse.h"
 #include "model/model.h"
 #include "ops/conv.h"
+#include "weights/format.h"
 
 /* One unit, ready to run: its call and where its memory lies in the arena. */
 struct rn_step {
@@ -16,6 +17,11 @@ struct rn_step {
     size_t packed; /* offset of folded and packed weights, */
     size_t y;      /* of the output */
 };
+
+static inline bool rn_step_has_conv(const struct rn_step *s)
+{
+    return s->op == &rn_op_conv || s->op == &rn_op_linear;
+}
 
 struct rn_session {
     int batch, threads, classes;
@@ -31,8 +37,14 @@ struct rn_session {
  * caller frees either way. */
 int rn_session_plan(struct rn_session *s, const struct rn_model *m, int batch, int threads);
 
-/* Folds and packs the model's weights into the arena and points the steps at it. Returns 0 or
- * RN_EMEM. */
-int rn_session_load(struct rn_session *s, const struct rn_model *m);
+/*
+ * Folds and packs the model's weights into the arena and points the steps at it.
+ *   w     in  NULL; or the file that m was borrowed from: every parameter is held against its
+ *             digest, and its pages are dropped behind
+ *   path  in  of w, for the message
+ * Returns 0, RN_EMEM, or RN_EFORMAT naming the first damaged parameter of the network.
+ */
+int rn_session_load(struct rn_session *s, const struct rn_model *m, const struct rn_weights *w,
+                    const char *path);
 
 #endif

@@ -8,22 +8,21 @@
 #include "base/err.h"
 #include "base/rng.h"
 
-static size_t param_bytes(const struct rn_param *p)
+size_t rn_param_bytes(const struct rn_param *p)
 {
     return rn_param_count(p) * (p->dtype == RN_I64 ? sizeof(int64_t) : sizeof(float));
 }
 
-static int allocate(struct rn_model *m)
+int rn_model_allocate(struct rn_model *m)
 {
     size_t total = 0;
     for (int i = 0; i < m->graph.params; i++)
-        if (!rn_add(&total, total, rn_align(param_bytes(&m->graph.param[i]))))
+        if (!rn_add(&total, total, rn_align(rn_param_bytes(&m->graph.param[i]))))
             return rn_fail(RN_EMEM, "%s: its parameters do not fit in memory", m->text);
-    m->value = rn_alloc((size_t)m->graph.params, sizeof *m->value);
-    if (!m->value || rn_arena_init(&m->arena, total))
+    if (rn_arena_init(&m->arena, total))
         return RN_EMEM;
     for (int i = 0; i < m->graph.params; i++)
-        m->value[i] = rn_arena_take(&m->arena, param_bytes(&m->graph.param[i]));
+        m->value[i] = rn_arena_take(&m->arena, rn_param_bytes(&m->graph.param[i]));
     return 0;
 }
 
@@ -34,7 +33,7 @@ static void set_prep(struct rn_prep *p, int C, int H, int W)
         p->std[i] = 1;
 }
 
-int rn_model_new(struct rn_model **out, const char *spec, int C, int H, int W, int classes)
+int rn_model_plan(struct rn_model **out, const char *spec, int C, int H, int W, int classes)
 {
     struct rn_model *m = rn_alloc(1, sizeof *m);
     int status = m ? rn_spec_parse(&m->spec, spec) : RN_EMEM;
@@ -49,13 +48,26 @@ int rn_model_new(struct rn_model **out, const char *spec, int C, int H, int W, i
     set_prep(&m->prep, m->spec.in, H ? H : m->spec.variant->family->H,
              W ? W : m->spec.variant->family->W);
     if ((status = rn_spec_print(&m->spec, m->text, sizeof m->text)) ||
-        (status = rn_spec_build(&m->spec, m->prep.H, m->prep.W, &m->graph)) ||
-        (status = allocate(m)))
+        (status = rn_spec_build(&m->spec, m->prep.H, m->prep.W, &m->graph)))
         goto fail;
+    if (!(m->value = rn_alloc((size_t)m->graph.params, sizeof *m->value))) {
+        status = RN_EMEM;
+        goto fail;
+    }
     *out = m;
     return 0;
 fail:
     rn_model_free(m);
+    return status;
+}
+
+int rn_model_new(struct rn_model **out, const char *spec, int C, int H, int W, int classes)
+{
+    int status = rn_model_plan(out, spec, C, H, W, classes);
+    if (!status && (status = rn_model_allocate(*out))) {
+        rn_model_free(*out);
+        *out = NULL;
+    }
     return status;
 }
 
@@ -67,6 +79,7 @@ void rn_model_free(struct rn_model *m)
     rn_free(m->provenance);
     rn_free(m->value);
     rn_arena_release(&m->arena);
+    rn_map_close(&m->map);
     rn_graph_release(&m->graph);
     rn_free(m);
 }

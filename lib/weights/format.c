@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "weights/hash.h"
 
 static const struct rn_format *const formats[] = { &rn_format_safetensors, NULL };
 
@@ -91,7 +92,7 @@ static int read_any(struct rn_weights *w, const char *path)
     return fail_unknown(path, w->map.data, w->map.size);
 }
 
-int rn_weights_open(struct rn_weights **out, const char *path)
+int rn_weights_read(struct rn_weights **out, const char *path)
 {
     struct rn_weights *w = *out = rn_alloc(1, sizeof(*w));
     if (!w)
@@ -99,6 +100,16 @@ int rn_weights_open(struct rn_weights **out, const char *path)
     int status = read_any(w, path);
     if (status) {
         rn_weights_close(w);
+        *out = NULL;
+    }
+    return status;
+}
+
+int rn_weights_open(struct rn_weights **out, const char *path)
+{
+    int status = rn_weights_read(out, path);
+    if (!status && (status = rn_hash_check(*out, path))) {
+        rn_weights_close(*out);
         *out = NULL;
     }
     return status;
@@ -211,5 +222,6 @@ void rn_gather_release(struct rn_weights *w)
     }
     rn_free(w->tensor);
     rn_free(w->meta);
+    rn_free(w->digest);
     *w = (struct rn_weights){ .map = w->map };
 }

@@ -14,6 +14,7 @@ struct rn_weights {
     int tensors;
     struct rn_meta *meta;
     int metas;
+    uint64_t *digest;  /* [tensors] of their data, by the file's rn.hash; NULL: it carries none */
     struct rn_map map; /* what tensor data point into, when they were read from a file */
     size_t tensor_room, meta_room;
 };
@@ -31,11 +32,16 @@ struct rn_format {
     bool (*probe)(const uint8_t *head, size_t n);
     int (*read)(
         struct rn_weights *w,
-        const char *path); /* w->map is open; fills the rest; RN_EFORMAT names path and tensor */
+        const char *path); /* w->map is open; fills the rest; RN_EFORMAT names path and tensor.
+                            * Tensor data are left to rn_hash_check() */
     int (*write)(const struct rn_weights *w, struct rn_writer *out);
 };
 
 extern const struct rn_format rn_format_safetensors;
+
+/* rn_weights_open() without a look at tensor data: the caller holds each against rn.hash by
+ * rn_hash_holds() before it trusts it. */
+int rn_weights_read(struct rn_weights **out, const char *path);
 
 const struct rn_tensor *rn_weights_find(const struct rn_weights *w,
                                         const char *name); /* NULL when absent */

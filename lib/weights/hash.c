@@ -12,26 +12,25 @@
 enum { DIGITS = 16, STEP = DIGITS + 1 }; /* characters from one digest to the next */
 
 struct hash {
-    struct rn_tensor *tensor; /* in byte order of names, as the digests are */
-    struct rn_meta *meta;     /* in byte order of keys */
+    const struct rn_tensor **tensor; /* in byte order of names, as the digests are */
+    struct rn_meta *meta;            /* in byte order of keys */
     char *text;
 };
 
 static int compare_names(const void *a, const void *b)
 {
-    return strcmp(((const struct rn_tensor *)a)->name, ((const struct rn_tensor *)b)->name);
+    const struct rn_tensor *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
 }
 
-/* A copy of n items in order; what they point to stays the original's. */
-static void *sorted(const void *items, int n, size_t size,
-                    int (*compare)(const void *, const void *))
+static void sort(struct hash *h, const struct rn_weights *w)
 {
-    void *copy = rn_alloc(n, size);
-    if (copy && n) {
-        memcpy(copy, items, n * size);
-        qsort(copy, n, size, compare);
-    }
-    return copy;
+    for (int i = 0; i < w->tensors; i++)
+        h->tensor[i] = &w->tensor[i];
+    qsort(h->tensor, (size_t)w->tensors, sizeof *h->tensor, compare_names);
+    if (w->metas)
+        memcpy(h->meta, w->meta, (size_t)w->metas * sizeof *h->meta);
+    qsort(h->meta, (size_t)w->metas, sizeof *h->meta, rn_meta_compare);
 }
 
 static void add_string(XXH3_state_t *x, const char *s)
@@ -60,7 +59,7 @@ static uint64_t digest_listing(XXH3_state_t *x, const struct hash *h, const stru
         add_string(x, h->meta[i].value);
     }
     for (int i = 0; i < w->tensors; i++)
-        add_tensor(x, &h->tensor[i]);
+        add_tensor(x, h->tensor[i]);
     return XXH3_64bits_digest(x);
 }
 
@@ -71,23 +70,32 @@ static void hash_release(struct hash *h)
     rn_free(h->text);
 }
 
+/* Everything in order, and the digest of the listing as the first of the text. */
 static int hash_init(struct hash *h, const struct rn_weights *w)
 {
-    *h = (struct hash){ sorted(w->tensor, w->tensors, sizeof(*h->tensor), compare_names),
-                        sorted(w->meta, w->metas, sizeof(*h->meta), rn_meta_compare),
+    *h = (struct hash){ rn_alloc((size_t)w->tensors, sizeof *h->tensor),
+                        rn_alloc((size_t)w->metas, sizeof *h->meta),
                         rn_alloc((size_t)w->tensors + 1, STEP) };
     if (!h->tensor || !h->meta || !h->text)
         return RN_EMEM;
     XXH3_state_t *x = XXH3_createState();
     if (!x)
         return rn_fail(RN_EMEM, "memory is short");
-    char *p = h->text + sprintf(h->text, "%0*" PRIx64, DIGITS, digest_listing(x, h, w));
+    sort(h, w);
+    sprintf(h->text, "%0*" PRIx64, DIGITS, digest_listing(x, h, w));
     XXH3_freeState(x);
-    for (int i = 0; i < w->tensors; i++) {
-        uint64_t digest = XXH3_64bits(h->tensor[i].data, h->tensor[i].bytes);
-        p += sprintf(p, " %0*" PRIx64, DIGITS, digest);
-    }
     return 0;
+}
+
+/* The digest of h->tensor[i] into its place in the text. */
+static void put_digest(struct hash *h, int i, uint64_t digest)
+{
+    sprintf(h->text + DIGITS + i * STEP, " %0*" PRIx64, DIGITS, digest);
+}
+
+static uint64_t digest_data(const struct rn_tensor *t)
+{
+    return XXH3_64bits(t->data, t->bytes);
 }
 
 char *rn_hash_text(const struct rn_weights *w)
@@ -95,6 +103,8 @@ char *rn_hash_text(const struct rn_weights *w)
     struct hash h;
     char *text = NULL;
     if (!hash_init(&h, w)) {
+        for (int i = 0; i < w->tensors; i++)
+            put_digest(&h, i, digest_data(h.tensor[i]));
         text = h.text;
         h.text = NULL;
     }
@@ -102,22 +112,24 @@ char *rn_hash_text(const struct rn_weights *w)
     return text;
 }
 
-/* Says what differs first between the hash of the content and the one that the file carries. */
-static int compare(const struct hash *h, const char *saved, int tensors, const char *path)
+/* Fills w->digest from the text that the file carries. */
+static int parse(struct rn_weights *w, struct hash *h, const char *saved, const char *path)
 {
-    if (!strcmp(h->text, saved))
-        return 0;
-    if (strlen(saved) != strlen(h->text) || strncmp(h->text, saved, DIGITS))
+    if (strlen(saved) != DIGITS + (size_t)w->tensors * STEP || strncmp(h->text, saved, DIGITS))
         return rn_fail(RN_EFORMAT, "%s: metadata, names or shapes are damaged (hash differs)",
                        path);
-    for (int i = 0; i < tensors; i++)
-        if (strncmp(h->text + (i + 1) * STEP, saved + (i + 1) * STEP, DIGITS))
-            return rn_fail(RN_EFORMAT, "%s: tensor %s is damaged (hash differs)", path,
-                           h->tensor[i].name);
-    return rn_fail(RN_EFORMAT, "%s: rn.hash is damaged", path);
+    w->digest = rn_alloc((size_t)w->tensors, sizeof *w->digest);
+    if (!w->digest)
+        return RN_EMEM;
+    for (int i = 0; i < w->tensors; i++) {
+        uint64_t digest = strtoull(saved + (i + 1) * STEP, NULL, 16);
+        w->digest[h->tensor[i] - w->tensor] = digest;
+        put_digest(h, i, digest);
+    }
+    return strcmp(h->text, saved) ? rn_fail(RN_EFORMAT, "%s: rn.hash is damaged", path) : 0;
 }
 
-int rn_hash_check(const struct rn_weights *w, const char *path)
+int rn_hash_read(struct rn_weights *w, const char *path)
 {
     const char *saved = rn_weights_meta(w, "rn.hash");
     if (!saved) {
@@ -131,7 +143,25 @@ int rn_hash_check(const struct rn_weights *w, const char *path)
     struct hash h;
     int status = hash_init(&h, w);
     if (!status)
-        status = compare(&h, saved, w->tensors, path);
+        status = parse(w, &h, saved, path);
     hash_release(&h);
     return status;
+}
+
+bool rn_hash_holds(const struct rn_weights *w, int i)
+{
+    return !w->digest || digest_data(&w->tensor[i]) == w->digest[i];
+}
+
+int rn_hash_fail(const struct rn_weights *w, int i, const char *path)
+{
+    return rn_fail(RN_EFORMAT, "%s: tensor %s is damaged (hash differs)", path, w->tensor[i].name);
+}
+
+int rn_hash_check(const struct rn_weights *w, const char *path)
+{
+    for (int i = 0; i < w->tensors; i++)
+        if (!rn_hash_holds(w, i))
+            return rn_hash_fail(w, i, path);
+    return 0;
 }

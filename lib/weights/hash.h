@@ -14,9 +14,19 @@
 char *rn_hash_text(const struct rn_weights *w);
 
 /*
- * Holds w, read from `path`, against its rn.hash. Files without any rn.* key are other programs'
- * and pass. Returns 0, RN_EFORMAT naming the damaged tensor, or RN_EMEM.
+ * Holds all of w, read from `path`, but its tensors' data against its rn.hash, and fills w->digest
+ * for them. Files without any rn.* key are other programs' and pass. Returns 0, RN_EFORMAT or
+ * RN_EMEM.
  */
+int rn_hash_read(struct rn_weights *w, const char *path);
+
+/* Are the data of tensor i what rn.hash says? Files without one pass. */
+bool rn_hash_holds(const struct rn_weights *w, int i);
+
+/* The error for a tensor that does not hold; RN_EFORMAT. */
+int rn_hash_fail(const struct rn_weights *w, int i, const char *path);
+
+/* Holds the data of every tensor. Returns 0, or RN_EFORMAT naming the first damaged one. */
 int rn_hash_check(const struct rn_weights *w, const char *path);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "weights/hash.h"
 
 /* ---- out ---- */
 
@@ -162,7 +163,7 @@ static int fail_shape(const struct rn_param *p, const struct rn_tensor *t, const
                    need);
 }
 
-static int fill(const struct rn_param *p, void *value, const struct rn_tensor *t, const char *path)
+static int match(const struct rn_param *p, const struct rn_tensor *t, const char *path)
 {
     if (!t)
         return rn_fail(RN_EFORMAT, "%s: no tensor %s in it", path, p->name);
@@ -171,8 +172,6 @@ static int fill(const struct rn_param *p, void *value, const struct rn_tensor *t
                        rn_dtype_name(t->dtype), rn_dtype_name(p->dtype));
     if (!same_shape(p, t, 0))
         return fail_shape(p, t, path);
-    if (t->bytes)
-        memcpy(value, t->data, t->bytes);
     return 0;
 }
 
@@ -182,7 +181,8 @@ static bool beside(const char *name)
     return !strncmp(name, "optim.", 6) || !strncmp(name, "ema.", 4);
 }
 
-int rn_model_fill(struct rn_model *m, const struct rn_weights *w, const char *path, bool *new_head)
+/* Has the network a place for every tensor? */
+static int match_names(const struct rn_model *m, const struct rn_weights *w, const char *path)
 {
     for (int i = 0; i < w->tensors; i++) {
         const char *name = w->tensor[i].name;
@@ -190,6 +190,14 @@ int rn_model_fill(struct rn_model *m, const struct rn_weights *w, const char *pa
             return rn_fail(RN_EFORMAT, "%s: tensor %s is none of the network %s", path, name,
                            m->text);
     }
+    return 0;
+}
+
+int rn_model_fill(struct rn_model *m, const struct rn_weights *w, const char *path, bool *new_head)
+{
+    int status = match_names(m, w, path);
+    if (status)
+        return status;
     if (new_head)
         *new_head = false;
     for (int i = 0; i < m->graph.params; i++) {
@@ -198,11 +206,46 @@ int rn_model_fill(struct rn_model *m, const struct rn_weights *w, const char *pa
             *new_head = true;
             continue;
         }
-        int status = fill(p, m->value[i], rn_weights_find(w, p->name), path);
-        if (status)
+        const struct rn_tensor *t = rn_weights_find(w, p->name);
+        if ((status = match(p, t, path)))
             return status;
+        if (t->bytes)
+            memcpy(m->value[i], t->data, t->bytes);
     }
     return 0;
+}
+
+static bool aligned(const struct rn_weights *w)
+{
+    for (int i = 0; i < w->tensors; i++)
+        if ((uintptr_t)w->tensor[i].data % rn_dtype_size(w->tensor[i].dtype))
+            return false;
+    return true;
+}
+
+/* Points the model's values at the tensors of w and takes its map over. */
+static int borrow_values(struct rn_model *m, struct rn_weights *w, const char *path)
+{
+    int status = match_names(m, w, path);
+    for (int i = 0; i < m->graph.params && !status; i++) {
+        const struct rn_tensor *t = rn_weights_find(w, m->graph.param[i].name);
+        if (!(status = match(&m->graph.param[i], t, path)))
+            m->value[i] = (void *)(uintptr_t)t->data;
+    }
+    for (int i = 0; i < w->tensors && !status; i++)
+        if (beside(w->tensor[i].name) && !rn_hash_holds(w, i))
+            status = rn_hash_fail(w, i, path);
+    if (!status) {
+        m->map = w->map;
+        w->map = (struct rn_map){ 0 };
+    }
+    return status;
+}
+
+static int copy_values(struct rn_model *m, const struct rn_weights *w, const char *path)
+{
+    int status = rn_model_allocate(m);
+    return status ? status : rn_model_fill(m, w, path, NULL);
 }
 
 /* ---- in: metadata ---- */
@@ -327,13 +370,14 @@ static int new_model(struct rn_model **out, const struct rn_weights *w, const ch
                        path);
     int status = read_input(dim, w, path);
     if (!status)
-        status = rn_model_new(out, spec, dim[0], dim[1], dim[2], 0);
+        status = rn_model_plan(out, spec, dim[0], dim[1], dim[2], 0);
     if (status == RN_EUSAGE)
         status = rn_fail(RN_EFORMAT, "%s: rn.spec: %s", path, rn_error());
     return status;
 }
 
-int rn_model_from_weights(struct rn_model **out, const struct rn_weights *w, const char *path)
+/* A model with everything but its parameters. */
+static int read_model(struct rn_model **out, const struct rn_weights *w, const char *path)
 {
     struct rn_model *m = NULL;
     *out = NULL;
@@ -344,13 +388,35 @@ int rn_model_from_weights(struct rn_model **out, const struct rn_weights *w, con
         status = read_labels(m, w, path);
     if (!status)
         status = read_provenance(m, w, path);
-    if (!status)
-        status = rn_model_fill(m, w, path, NULL);
     if (status)
         rn_model_free(m);
     else
         *out = m;
     return status;
+}
+
+/* `status` of a model that is given back unless it is 0. */
+static int finish(struct rn_model **m, int status)
+{
+    if (status) {
+        rn_model_free(*m);
+        *m = NULL;
+    }
+    return status;
+}
+
+int rn_model_from_weights(struct rn_model **out, const struct rn_weights *w, const char *path)
+{
+    int status = read_model(out, w, path);
+    return status ? status : finish(out, copy_values(*out, w, path));
+}
+
+int rn_model_borrow(struct rn_model **out, struct rn_weights *w, const char *path)
+{
+    int status = read_model(out, w, path);
+    if (status)
+        return status;
+    return finish(out, aligned(w) ? borrow_values(*out, w, path) : copy_values(*out, w, path));
 }
 
 int rn_model_open(struct rn_model **out, const char *path)

@@ -24,6 +24,13 @@ int rn_gather_write(const struct rn_weights *w, const char *path);
 int rn_model_from_weights(struct rn_model **out, const struct rn_weights *w, const char *path);
 
 /*
+ * The same without a copy of the parameters: the model takes w->map over, and its values lie there
+ * (in memory of their own where the file does not align them). Their data are not held against
+ * rn.hash; what the model has no place for (optim.*, ema.*) is.
+ */
+int rn_model_borrow(struct rn_model **out, struct rn_weights *w, const char *path);
+
+/*
  * Copies the parameters of w into m by name. A parameter that w lacks or has in another shape is
  * RN_EFORMAT; where `new_head` is not NULL, a classifier of another size is left as it is and
  * *new_head set.

@@ -196,7 +196,7 @@ static int read_file(struct rn_weights *w, const char *path)
     if (!status)
         status = read_tensors(w, root, LENGTH + length, path);
     json_decref(root);
-    return status ? status : rn_hash_check(w, path);
+    return status ? status : rn_hash_read(w, path);
 }
 
 /* ---- writing ---- */

@@ -287,6 +287,29 @@ static void test_map(void)
     rn_map_close(&m);
 }
 
+/* What was written to whole pages of a dropped part is gone, all else stays. */
+static void test_map_drop(void)
+{
+    enum { N = 1 << 20, PART = 1 << 19 };
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct rn_map m;
+    FILE *f = fopen(in_dir("pages"), "w");
+    for (int i = 0; f && i < N; i++)
+        putc('a', f);
+    if (!ok(f && !fclose(f) && !rn_map_open(&m, in_dir("pages")), "a file of many pages"))
+        return;
+    uint8_t *p = (uint8_t *)(uintptr_t)m.data;
+    rn_map_want(&m, p + 1, PART);
+    p[0] = p[page] = p[PART] = 'b';
+    rn_map_drop(&m, p + 1, PART);
+    ok(p[0] == 'b' && p[page] == 'a' && p[PART] == 'b', "only whole pages of a part are dropped");
+    p[page] = 'b';
+    rn_map_drop(&m, p + 1, N);
+    rn_map_drop(&m, p + 1, 2 * page);
+    ok(p[page] == 'b', "nothing, where the part is no part of the file, or little");
+    rn_map_close(&m);
+}
+
 static void test_pipe(void)
 {
     enum { N = 300000 };
@@ -589,6 +612,7 @@ int main(void)
     test_streams();
     test_distributions();
     test_map();
+    test_map_drop();
     test_pipe();
     test_write();
     test_write_links();
