@@ -23,10 +23,12 @@ KERN   := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/kernels/*.c)))
 HEADERS := $(sort $(wildcard lib/*.h lib/*/*.h cmd/*.h tests/*/*.h lib/kernels/ref/*.h))
 
 # ---- flags ----
-PKGS   := zlib jansson libxxhash
+PKGS   := zlib jansson libxxhash libpng libjpeg
 DEB_zlib := zlib1g-dev
 DEB_jansson := libjansson-dev
 DEB_libxxhash := libxxhash-dev
+DEB_libpng := libpng-dev
+DEB_libjpeg := libjpeg62-turbo-dev
 ifeq ($(filter clean help format deps,$(MAKECMDGOALS)),)
 MISSING := $(foreach p,$(PKGS),$(if $(shell pkg-config --exists $p 2>/dev/null && echo y),,$(DEB_$p)))
 ifneq ($(strip $(MISSING)),)

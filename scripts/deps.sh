@@ -4,7 +4,8 @@
 # prints the line to run and fails.
 set -eu
 
-packages='gcc libc6-dev make pkg-config zlib1g-dev libjansson-dev libxxhash-dev'
+packages='gcc libc6-dev make pkg-config zlib1g-dev libjansson-dev libxxhash-dev libpng-dev
+    libjpeg62-turbo-dev'
 [ "${1:-}" = build ] || packages="$packages bats mandoc jq gzip dataset-fashion-mnist"
 [ "${1:-}" != ci ] || packages="$packages clang libomp-dev"
 
