@@ -29,10 +29,10 @@ DEB_jansson := libjansson-dev
 DEB_libxxhash := libxxhash-dev
 DEB_libpng := libpng-dev
 DEB_libjpeg := libjpeg62-turbo-dev
-ifeq ($(filter clean help format deps,$(MAKECMDGOALS)),)
+ifeq ($(filter clean help format deps uninstall,$(MAKECMDGOALS)),)
 MISSING := $(foreach p,$(PKGS),$(if $(shell pkg-config --exists $p 2>/dev/null && echo y),,$(DEB_$p)))
 ifneq ($(strip $(MISSING)),)
-ifeq ($(filter check asan ubsan,$(MAKECMDGOALS)),)
+ifeq ($(filter check asan ubsan demo,$(MAKECMDGOALS)),)
 $(error missing: $(if $(shell command -v pkg-config),,pkg-config) $(MISSING); install them by hand or run scripts/deps.sh)
 endif
 endif
@@ -72,7 +72,8 @@ endef
 $(foreach i,$(ISAS_$(ARCH)),$(eval $(call vec_rule,$i)))
 
 # Notes rewritten only when they change: new flags rebuild everything, a deleted source leaves the library.
-note = $(shell mkdir -p $(B); echo '$(2)' | cmp -s - $(1) || echo '$(2)' > $(1))
+# (Copying what is there is no reason to rewrite them.)
+note = $(if $(filter install-files,$(MAKECMDGOALS)),,$(shell mkdir -p $(B); echo '$(2)' | cmp -s - $(1) || echo '$(2)' > $(1)))
 $(B)/flags $(B)/objects: ;
 $(call note,$(B)/flags,$(CC) $(ALL_CFLAGS))
 $(call note,$(B)/objects,$(OBJ))
@@ -98,6 +99,10 @@ asan: ## the whole suite under the address sanitizer
 	$(Q)$(MAKE) --no-print-directory check B=build/asan CFLAGS='-O1 -g' SAN='-fsanitize=address -fno-omit-frame-pointer'
 ubsan: ## the whole suite under the undefined-behaviour sanitizer
 	$(Q)$(MAKE) --no-print-directory check B=build/ubsan CFLAGS='-O1 -g' SAN='-fsanitize=undefined -fno-sanitize-recover=all'
+demo: ## install what it needs, build, train for a minute, draw the curves, classify pictures
+	$(Q)scripts/deps.sh demo
+	$(Q)$(MAKE) --no-print-directory
+	$(Q)scripts/demo $(B)
 acceptance: all ## full data sets and full sizes (an hour)
 	$(Q)tests/acceptance $(B)
 bench: all ## how fast this machine runs the networks of the table in README.md
@@ -106,9 +111,33 @@ lint: ## manual pages, layers, formatting
 	$(Q)scripts/check-layers && mandoc -T lint -W warning man/*.[1-9]
 format: ## clang-format over every source
 	$(Q)clang-format -i $(sort $(wildcard lib/*.h lib/*/*.[ch] lib/*/*/*.[ch] cmd/*.[ch] tests/*/*.[ch]))
+
+# ---- installing: what is copied where, once for both targets ----
+D      := $(DESTDIR)$(PREFIX)
+MAN    := $(sort $(wildcard man/*.[1-9]))
+COPIES := $(addprefix bin/,$(TOOLS)) lib/librn.a lib/pkgconfig/rn.pc include/rn.h share/rntools/plot-curves \
+    $(foreach m,$(MAN),share/man/man$(patsubst .%,%,$(suffix $m))/$(notdir $m)) \
+    $(addprefix share/bash-completion/completions/,$(TOOLS))
+PUT    := install -D -m
+
+install: all ## tools, librn.a, rn.h, rn.pc, manuals, completion, plot-curves to PREFIX (DESTDIR before it)
+	$(Q)$(MAKE) --no-print-directory install-files
+install-files:
+	$(Q)for t in $(TOOLS); do \
+	    $(PUT) 755 $(B)/$$t "$(D)/bin/$$t" && \
+	    $(PUT) 644 scripts/completion.bash "$(D)/share/bash-completion/completions/$$t" || exit 1; done
+	$(Q)$(PUT) 644 $(B)/librn.a "$(D)/lib/librn.a"
+	$(Q)$(PUT) 644 lib/rn.h "$(D)/include/rn.h"
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@PKGS@|$(PKGS)|' -e "s|@VERSION@|$$(sed -n 's/.*RN_VERSION "\(.*\)"/\1/p' lib/rn.h)|" \
+	    lib/rn.pc.in >$(B)/rn.pc && $(PUT) 644 $(B)/rn.pc "$(D)/lib/pkgconfig/rn.pc"
+	$(Q)$(PUT) 755 scripts/plot-curves "$(D)/share/rntools/plot-curves"
+	$(Q)for m in $(MAN); do $(PUT) 644 $$m "$(D)/share/man/man$${m##*.}/$${m##*/}" || exit 1; done
+uninstall: ## remove what install put there
+	$(Q)[ ! -d "$(D)" ] || { cd "$(D)" && rm -f $(COPIES); }
+	$(Q)[ ! -d "$(D)/share/rntools" ] || rmdir --ignore-fail-on-non-empty "$(D)/share/rntools"
 clean: ## remove build/
 	$(Q)rm -rf build
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
-.PHONY: all tests check deps asan ubsan acceptance bench lint format clean help
+.PHONY: all tests check deps asan ubsan demo acceptance bench lint format install install-files uninstall clean help
 .SECONDARY:

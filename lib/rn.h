@@ -4,6 +4,40 @@
  * Functions that can fail return 0 or a negative enum rn_status and leave one sentence in
  * rn_error(). Objects are made by `new` or `open` and given back by `free` or `close`, which accept
  * NULL. Pictures are [H][W][C] floats, channels innermost. Nothing here prints or exits.
+ *
+ * A whole program: the picture on stdin (rows of R G B bytes, as large as the model's input) named.
+ * cc classify.c $(pkg-config --static --cflags --libs rn)
+ *
+ *     #include <rn.h>
+ *     #include <stdlib.h>
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         struct rn_model *m = NULL;
+ *         struct rn_session *s = NULL;
+ *         if (argc != 2 || rn_model_open(&m, argv[1]) || rn_session_new(&s, m, 1, 1)) {
+ *             fprintf(stderr, "%s\n", argc == 2 ? rn_error() : "usage: classify MODEL <RGB");
+ *             return 2;
+ *         }
+ *         const struct rn_prep *p = rn_model_prep(m);
+ *         size_t n = (size_t)p->H * p->W * p->C;
+ *         int classes = rn_model_classes(m), best;
+ *         unsigned char *rgb = calloc(n, 1);
+ *         float *x = calloc(n, sizeof *x), *y = calloc(2 * classes, sizeof *y);
+ *         if (!rgb || !x || !y || fread(rgb, 1, n, stdin) != n)
+ *             return 2;
+ *         for (size_t i = 0; i < n; i++)
+ *             x[i] = (rgb[i] / 255.0f - p->mean[i % p->C]) / p->std[i % p->C];
+ *         rn_session_run(s, x, 1, y);
+ *         rn_topk(y, classes, 1, &best);
+ *         rn_softmax(y, classes, y + classes); // probabilities behind the logits
+ *         const char *label = rn_model_label(m, best);
+ *         printf("%d\t%s\t%.3f\n", best, label ? label : "", y[classes + best]);
+ *         free(rgb), free(x), free(y);
+ *         rn_session_free(s);
+ *         rn_model_free(m);
+ *         return 0;
+ *     }
  */
 #ifndef RN_H
 #define RN_H

@@ -1,13 +1,23 @@
 #!/bin/sh
-# Installs the Debian packages that are missing: scripts/deps.sh [build|ci]. Without an argument those
-# of the tests too, with ci also the second compiler. Quiet when nothing is missing; without root it
-# prints the line to run and fails.
+# Installs the Debian packages that are missing: scripts/deps.sh [build|demo|ci]. Without an argument
+# those of the tests too, with demo those to draw its curves, with ci also the second compiler. Quiet
+# when nothing is missing; without root it prints the line to run and fails.
 set -eu
 
 packages='gcc libc6-dev make pkg-config zlib1g-dev libjansson-dev libxxhash-dev libpng-dev
     libjpeg62-turbo-dev'
-[ "${1:-}" = build ] || packages="$packages bats mandoc jq gzip dataset-fashion-mnist"
-[ "${1:-}" != ci ] || packages="$packages clang libomp-dev"
+case ${1:-} in
+build) ;;
+demo) packages="$packages gnuplot-nox" ;;
+'' | ci)
+    packages="$packages bats mandoc jq gzip gnuplot-nox dataset-fashion-mnist"
+    [ -z "${1:-}" ] || packages="$packages clang libomp-dev"
+    ;;
+*)
+    echo "usage: deps.sh [build|demo|ci]" >&2
+    exit 2
+    ;;
+esac
 
 missing=
 for p in $packages; do
