@@ -4,7 +4,7 @@
 
 B      ?= build/plain
 PREFIX ?= /usr/local
-ARCH   := $(or $(findstring x86,$(subst i686,x86,$(shell $(CC) -dumpmachine))),$(patsubst aarch64,arm,$(findstring aarch64,$(shell $(CC) -dumpmachine))),none)
+ARCH   := $(or $(findstring x86,$(subst i686,x86,$(shell $(CC) -dumpmachine 2>/dev/null))),$(patsubst aarch64,arm,$(findstring aarch64,$(shell $(CC) -dumpmachine 2>/dev/null))),none)
 Q      := $(if $(V),,@)
 TOOLS  := rn-train rn-infer rn-summary rn-convert rn-bench
 
@@ -79,6 +79,9 @@ $(call note,$(B)/flags,$(CC) $(ALL_CFLAGS))
 $(call note,$(B)/objects,$(OBJ))
 -include $(OBJ:.o=.d) $(CMDOBJ:.o=.d) $(BENCHOBJ:.o=.d) $(KERN:.o=.d) $(UNIT:=.d) $(FUZZ:=.d) $(patsubst %,$(B)/cmd/%.d,$(TOOLS))
 
+# Who says no -j to `make check` or `make demo` does not want to wait for one compiler at a time.
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # ---- tests ----
 $(B)/checkkern: $(KERN) $(B)/librn.a
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(KERN) $(B)/librn.a $(LIBS)
@@ -91,7 +94,7 @@ $(B)/headers: $(HEADERS) $(B)/flags
 tests: all $(B)/checkkern $(UNIT) $(FUZZ) $(B)/headers ## build the test programs too
 
 check: deps ## install what the tests need, build, run every test (under 8 minutes on 2 cores)
-	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
 	$(Q)tests/run $(B)
 deps:
 	$(Q)scripts/deps.sh
@@ -101,7 +104,7 @@ ubsan: ## the whole suite under the undefined-behaviour sanitizer
 	$(Q)$(MAKE) --no-print-directory check B=build/ubsan CFLAGS='-O1 -g' SAN='-fsanitize=undefined -fno-sanitize-recover=all'
 demo: ## install what it needs, build, train for a minute, draw the curves, classify pictures
 	$(Q)scripts/deps.sh demo
-	$(Q)$(MAKE) --no-print-directory
+	$(Q)$(MAKE) --no-print-directory $(JOBS)
 	$(Q)scripts/demo $(B)
 acceptance: all ## full data sets and full sizes (an hour)
 	$(Q)tests/acceptance $(B)

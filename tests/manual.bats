@@ -72,9 +72,12 @@ narrow() {
             [ "$tool" != rn-bench ] || line=${line// resnet18/ resnet18:stages=1x8+1x8 --size 32}
             line=${line/#rn-bench/rn-bench --repeats 1} # no word about a busy machine
             echo "$line"
-            bash -o pipefail -c "$line" >output 2>errors </dev/null || [ $? -eq 141 ]
-            [ -s output ] || [[ $line == *" -o "* ]]
+            status=0
+            bash -o pipefail -c "$line" >output 2>errors </dev/null || status=$?
             cat errors
+            echo "exit $status"
+            [ "$status" -eq 0 ] || [ "$status" -eq 141 ] # head closed the pipe
+            [ -s output ] || [[ $line == *" -o "* ]]
             [ ! -s errors ]
         done <examples
     done
