@@ -72,8 +72,8 @@ endef
 $(foreach i,$(ISAS_$(ARCH)),$(eval $(call vec_rule,$i)))
 
 # Notes rewritten only when they change: new flags rebuild everything, a deleted source leaves the library.
-# (Copying what is there is no reason to rewrite them.)
-note = $(if $(filter install-files,$(MAKECMDGOALS)),,$(shell mkdir -p $(B); echo '$(2)' | cmp -s - $(1) || echo '$(2)' > $(1)))
+# (Copying and removing what is installed is no reason to rewrite them.)
+note = $(if $(filter install-files uninstall,$(MAKECMDGOALS)),,$(shell mkdir -p $(B); echo '$(2)' | cmp -s - $(1) || echo '$(2)' > $(1)))
 $(B)/flags $(B)/objects: ;
 $(call note,$(B)/flags,$(CC) $(ALL_CFLAGS))
 $(call note,$(B)/objects,$(OBJ))

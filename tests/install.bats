@@ -6,6 +6,7 @@ unset MAKEFLAGS MAKELEVEL
 setup_file() {
     export ROOT=$BATS_FILE_TMPDIR/usr
     small_world
+    cp "$RN_BUILD/flags" "$BATS_FILE_TMPDIR/flags"
     put "$ROOT" ""
 }
 
@@ -50,6 +51,7 @@ files() {
     make -s uninstall B="$RN_BUILD" PREFIX="$root"
     [ ! -e "$root/share/rntools" ]
     make -s uninstall B="$RN_BUILD" PREFIX="$root/nowhere"
+    cmp "$RN_BUILD/flags" "$BATS_FILE_TMPDIR/flags" # another compiler's build stays as it is
 }
 
 # The program in rn.h's head comment, on stdout.
