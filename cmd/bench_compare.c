@@ -151,7 +151,7 @@ void compare_open(const struct table *t, const char *file)
 
 /* ---- judging ---- */
 
-/* "infer cifar-resnet20 batch 1 threads 1", from the keys of a row. */
+/* The keys of a row in words: "peer rn, network resnet18, mode float32, ...". */
 static const char *describe(char *const *text)
 {
     static char name[512];

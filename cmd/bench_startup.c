@@ -9,10 +9,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bench_startup.h"
+#include "bench.h"
 #include "opt.h"
-#include "rn.h"
 #include "say.h"
+
+struct startup {
+    const char *model, *picture; /* picture NULL: random pixels of the model's size */
+    int threads;
+    double label_ms, exit_ms; /* from the start to the first line, and to the end of the process */
+};
 
 /* rn-infer in the folder of this program. */
 static const char *infer_path(void)
@@ -84,7 +89,9 @@ static double first_line(int fd)
     return when;
 }
 
-void startup_run(struct startup *s)
+/* Runs rn-infer once, that beside this program. When it fails, its own sentence stands on stderr
+ * and this is exit 2. */
+static void run_once(struct startup *s)
 {
     static const char *program;
     static int picture = -1;
@@ -113,4 +120,34 @@ void startup_run(struct startup *s)
         exit(2); /* it has said why */
     if (status != 0 || label == 0)
         die("%s: ended without a label", program);
+}
+
+static void measure(struct startup *s)
+{
+    struct row r;
+    double *label = allocate(bench.repeats, sizeof *label),
+           *end = allocate(bench.repeats, sizeof *end);
+    run_once(s); /* brings the files into memory */
+    for (int i = 0; i < bench.repeats; i++) {
+        run_once(s);
+        label[i] = s->label_ms;
+        end[i] = s->exit_ms;
+    }
+    row_start(&r, bench.table);
+    row_text(&r, s->model);
+    row_text(&r, s->picture ? s->picture : "");
+    row_number(&r, s->threads);
+    row_spread(&r, spread(label, bench.repeats));
+    row_number(&r, spread(end, bench.repeats).median);
+    row_machine(&r);
+    free(label);
+    free(end);
+}
+
+void run_startup(char **operand, int n)
+{
+    for (int i = 0; i < bench.thread_count; i++)
+        measure(&(struct startup){ .model = operand[0],
+                                   .picture = n > 1 ? operand[1] : NULL,
+                                   .threads = bench.threads[i] });
 }

@@ -10,14 +10,6 @@
 
 static bool begun; /* the first row has been printed */
 
-void *allocate(size_t n, size_t size)
-{
-    void *p = calloc(n, size);
-    if (!p)
-        die("memory is short");
-    return p;
-}
-
 static int ascending(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;

@@ -36,7 +36,6 @@ struct spread {
     double median, min, max;
 };
 
-void *allocate(size_t n, size_t size); /* zeros, or exit 2 */
 void sort_numbers(double *v, long n);
 struct spread spread(double *v, int n); /* sorts v */
 

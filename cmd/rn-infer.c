@@ -54,14 +54,6 @@ static int *order;    /* [topk] */
 static long written;  /* records */
 static bool failed;   /* an input was left out */
 
-static void *allocate(size_t n, size_t size)
-{
-    void *p = calloc(n, size);
-    if (!p)
-        die("memory is short");
-    return p;
-}
-
 /* ---- what to do ---- */
 
 static void check_options(int argc, char **argv, int first)

@@ -102,6 +102,14 @@ void note(const char *fmt, ...)
     va_end(ap);
 }
 
+void *allocate(size_t n, size_t size)
+{
+    void *p = calloc(n, size);
+    if (!p)
+        die("memory is short");
+    return p;
+}
+
 void progress(const char *fmt, ...)
 {
     static double last;

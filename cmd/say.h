@@ -17,6 +17,9 @@ void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* an
 void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));     /* not under -q */
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));     /* under -v only */
 
+/* Zeros for n items of `size` bytes, or exit 2. */
+void *allocate(size_t n, size_t size);
+
 /* A line that replaces the one before, on a terminal and without -q; at most ten a second. */
 void progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
