@@ -26,6 +26,16 @@ sleep_share() {
     sleep "$(awk -v ms="$MILLISECONDS" -v share="$1" 'BEGIN { printf "%.3f", ms * share / 1e6 }')"
 }
 
+# Returns when the run in the background has written its first checkpoint; most of it is yet to come.
+await_checkpoint() {
+    for _ in $(seq 6000); do
+        [ ! -e out.ckpt ] || return 0
+        sleep 0.01
+    done
+    echo "no checkpoint in a minute"
+    return 1
+}
+
 same_as_whole() {
     cmp out "$WHOLE"
     diff <(exact_log log) <(exact_log "$WHOLE.log")
@@ -81,7 +91,7 @@ same_as_whole() {
         rm -f out out.ckpt log
         "${resume[@]}" 2>errors &
         pid=$!
-        sleep_share 400
+        await_checkpoint
         kill -$signal $pid
         status=0
         wait $pid || status=$?
@@ -99,7 +109,7 @@ same_as_whole() {
 @test "a checkpoint is a model that the other tools open" {
     "${resume[@]}" 2>/dev/null &
     pid=$!
-    sleep_share 500
+    await_checkpoint
     kill -TERM $pid
     wait $pid || true
     rn-infer -m out.ckpt --eval "$DATA" | grep -q top1
@@ -110,7 +120,7 @@ same_as_whole() {
 @test "SIGINT: a checkpoint, then death by SIGINT, so that loops stop" {
     env --default-signal=INT setsid bash -c 'for i in 1 2 3; do "$@"; echo again >>loops; done' - "${resume[@]}" 2>errors &
     pid=$!
-    sleep_share 400
+    await_checkpoint
     kill -INT -- -$pid
     status=0
     wait $pid || status=$?
@@ -124,7 +134,7 @@ same_as_whole() {
 @test "nohup keeps SIGHUP away" {
     (trap '' HUP; exec "${resume[@]}") &
     pid=$!
-    sleep_share 300
+    await_checkpoint
     kill -HUP $pid
     wait $pid
     same_as_whole
@@ -143,7 +153,7 @@ same_as_whole() {
 @test "--resume refuses other settings and other data, and names them" {
     "${resume[@]}" 2>/dev/null &
     pid=$!
-    sleep_share 500
+    await_checkpoint
     kill -TERM $pid
     wait $pid || true
     cp out.ckpt kept
@@ -189,7 +199,7 @@ flip() {
 @test "damaged checkpoints: one line and exit 2" {
     "${resume[@]}" 2>/dev/null &
     pid=$!
-    sleep_share 500
+    await_checkpoint
     kill -TERM $pid
     wait $pid || true
     size=$(stat -c %s out.ckpt)
