@@ -40,7 +40,8 @@ endif
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-unknown-pragmas $(if $(DEV),-Werror)
 CFLAGS ?= -O3 -g
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -ffp-contract=off -fno-math-errno -fopenmp $(WARN) -Ilib $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(CFLAGS) $(SAN)
-LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
+# (--as-needed: a library that a tool does not use is not loaded when it starts)
+LIBS   := -Wl,--as-needed $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 $(B)/%_sse2.o:   ISA = -msse2 -DVB=16 -DRN_SUFFIX=sse2
 $(B)/%_avx2.o:   ISA = -mavx2 -mfma -DVB=32 -DRN_SUFFIX=avx2
 $(B)/%_avx512.o: ISA = -mavx512f -mavx512vl -mavx512bw -mavx512dq -mavx2 -mfma -mprefer-vector-width=512 -DVB=64 -DRN_SUFFIX=avx512
@@ -115,15 +116,15 @@ lint: ## manual pages, layers, formatting
 format: ## clang-format over every source
 	$(Q)clang-format -i $(sort $(wildcard lib/*.h lib/*/*.[ch] lib/*/*/*.[ch] cmd/*.[ch] tests/*/*.[ch]))
 
-# ---- installing: what is copied where, once for both targets ----
+# ---- installing: COPIES names for uninstall what install-files writes (a test holds them together) ----
 D      := $(DESTDIR)$(PREFIX)
 MAN    := $(sort $(wildcard man/*.[1-9]))
-COPIES := $(addprefix bin/,$(TOOLS)) lib/librn.a lib/pkgconfig/rn.pc include/rn.h share/rntools/plot-curves \
+COPIES := $(addprefix bin/,$(TOOLS)) lib/librn.a lib/pkgconfig/rn.pc include/rn.h share/rntools/plot-curves share/rntools/plot-roofline \
     $(foreach m,$(MAN),share/man/man$(patsubst .%,%,$(suffix $m))/$(notdir $m)) \
     $(addprefix share/bash-completion/completions/,$(TOOLS))
 PUT    := install -D -m
 
-install: all ## tools, librn.a, rn.h, rn.pc, manuals, completion, plot-curves to PREFIX (DESTDIR before it)
+install: all ## tools, librn.a, rn.h, rn.pc, manuals, completion, plot scripts to PREFIX (DESTDIR before it)
 	$(Q)$(MAKE) --no-print-directory install-files
 install-files:
 	$(Q)for t in $(TOOLS); do \
@@ -133,7 +134,7 @@ install-files:
 	$(Q)$(PUT) 644 lib/rn.h "$(D)/include/rn.h"
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@PKGS@|$(PKGS)|' -e "s|@VERSION@|$$(sed -n 's/.*RN_VERSION "\(.*\)"/\1/p' lib/rn.h)|" \
 	    lib/rn.pc.in >$(B)/rn.pc && $(PUT) 644 $(B)/rn.pc "$(D)/lib/pkgconfig/rn.pc"
-	$(Q)$(PUT) 755 scripts/plot-curves "$(D)/share/rntools/plot-curves"
+	$(Q)for s in plot-curves plot-roofline; do $(PUT) 755 scripts/$$s "$(D)/share/rntools/$$s" || exit 1; done
 	$(Q)for m in $(MAN); do $(PUT) 644 $$m "$(D)/share/man/man$${m##*.}/$${m##*/}" || exit 1; done
 uninstall: ## remove what install put there
 	$(Q)[ ! -d "$(D)" ] || { cd "$(D)" && rm -f $(COPIES); }

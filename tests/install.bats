@@ -19,7 +19,7 @@ files() {
     (cd "$1" && find . ! -type d | sort)
 }
 
-@test "install puts tools, library, header, manuals, completion and plot-curves in place" {
+@test "install puts tools, library, header, manuals, completion and plot scripts in place" {
     for tool in "${TOOLS[@]}"; do
         cmp "$RN_BUILD/$tool" "$ROOT/bin/$tool"
         [ -x "$ROOT/bin/$tool" ]
@@ -28,6 +28,7 @@ files() {
     cmp "$RN_BUILD/librn.a" "$ROOT/lib/librn.a"
     cmp lib/rn.h "$ROOT/include/rn.h"
     [ -x "$ROOT/share/rntools/plot-curves" ]
+    [ -x "$ROOT/share/rntools/plot-roofline" ]
     for page in man/*.[1-9]; do
         cmp "$page" "$ROOT/share/man/man${page##*.}/${page##*/}"
     done
