@@ -17,10 +17,10 @@ struct rn_map {
 
 /* Returns 0, RN_EIO (the sentence names the path) or RN_EMEM. A directory is RN_EIO. */
 int rn_map_open(struct rn_map *m, const char *path);
+void rn_map_close(struct rn_map *m); /* accepts a zeroed struct */
+
 /* Brings a part of a mapped file in at once, where page by page would take longer; a wish. */
 void rn_map_want(const struct rn_map *m, const void *data, size_t bytes);
-
-void rn_map_close(struct rn_map *m); /* accepts a zeroed struct */
 
 /*
  * Gives back the memory of the mapped pages that lie wholly in data .. data + bytes, a part of the

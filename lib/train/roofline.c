@@ -133,9 +133,7 @@ int rn_bench_read(enum rn_level level, int threads, double *gbytes_per_s)
     double best = 0, seconds = 0;
     long rounds = 1;
 
-    if (n == 0)
-        best = 0; /* no such cache */
-    else if (share && take_shares(share, n, threads))
+    if (n && share && take_shares(share, n, threads)) /* else there is no such cache */
         for (int i = 0; i < READ_TRIES || seconds < TRY_S; i++) {
             double rate = read_shares(share, n, threads, rounds, &seconds);
             if (seconds < TRY_S)
