@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "data/image.h"
 
 struct reader {
@@ -136,20 +137,31 @@ static void read_all(struct reader *r, struct rn_picture *p, const struct rn_dec
     read_orientation(r, p);
 }
 
+static void create(struct reader *r)
+{
+    r->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, r, on_error, on_warning, r, on_malloc,
+                                      on_free);
+    r->info = r->png ? png_create_info_struct(r->png) : NULL;
+    if (!r->info)
+        r->status = rn_fail(RN_EMEM, "%s: memory is short", r->in->name);
+}
+
+/* (What is changed between setjmp and longjmp is kept out of this function's frame.) */
 static int decode(struct rn_picture *p, const struct rn_decode *how, const struct rn_encoded *in)
 {
-    struct reader r = { .in = in };
-    if (!setjmp(r.fail)) {
-        r.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning, &r,
-                                         on_malloc, on_free);
-        r.info = r.png ? png_create_info_struct(r.png) : NULL;
-        if (r.info)
-            read_all(&r, p, how);
-        else
-            r.status = rn_fail(RN_EMEM, "%s: memory is short", in->name);
+    struct reader *r = rn_alloc(1, sizeof *r);
+    if (!r)
+        return RN_EMEM;
+    r->in = in;
+    if (!setjmp(r->fail)) {
+        create(r);
+        if (!r->status)
+            read_all(r, p, how);
     }
-    png_destroy_read_struct(&r.png, &r.info, NULL);
-    return r.status;
+    int status = r->status;
+    png_destroy_read_struct(&r->png, &r->info, NULL);
+    rn_free(r);
+    return status;
 }
 
 const struct rn_codec rn_codec_png = { .name = "PNG", .probe = probe, .decode = decode };
