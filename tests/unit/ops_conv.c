@@ -32,6 +32,12 @@ static const struct conv_case cases[] = {
     { 2, 8, 9, 5, 7, 1, { 2, 2, 3, 3, 0, 1, 0, 0 }, BIAS }, /* pixels that no filter sees */
     { 2, 4, 11, 3, 17, 1, { 1, 5, 1, 2, 0, 2, 0, 1 }, BIAS },
     { 2, 13, 3, 17, 3, 1, { 5, 1, 3, 1, 1, 0, 3, 0 }, BIAS },
+    /* stems: channels, strides, borders on one side, wider than the picture or past what is read */
+    { 5, 9, 11, 2, 33, 1, { 3, 3, 1, 1, 0, 1, 2, 0 }, RESIDUAL | RELU },
+    { 2, 11, 9, 4, 16, 1, { 7, 7, 2, 2, 3, 2, 1, 4 }, BIAS },
+    { 2, 5, 4, 1, 17, 1, { 3, 3, 2, 1, 4, 7, 3, 5 }, BIAS | RELU },
+    { 2, 9, 4, 3, 5, 1, { 2, 3, 3, 5, 0, 0, 0, 0 }, 0 },
+    { 2, 70, 64, 1, 3, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS }, /* more rows than a band */
     /* Winograd's: tiles over the edge, channels past a panel, shared by pixels and by channels */
     { 2, 14, 13, 34, 40, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RESIDUAL | RELU },
     { 1, 16, 12, 40, 70, 1, { 3, 3, 1, 1, 0, 2, 2, 0 }, BIAS },
@@ -149,6 +155,36 @@ static void test_policy(void)
     ok(right, "Winograd's: 3x3, stride 1, one group, 32 channels and 12x12 pixels or more");
 }
 
+static bool is_stem(const struct conv_case *c)
+{
+    return c->G == 1 && c->win.S > 1 && c->C <= 5;
+}
+
+/* A stem adds the terms in the indirect GEMM's order: the same bits on any number of threads. */
+static void test_stem_bits(const struct conv_case *c, const char *isa)
+{
+    struct rn_kernels k;
+    struct optest t = { .text = "stem", .N = c->N, .relu = c->with & RELU, .ref = conv_ref };
+    struct rn_node node = { .op = &rn_op_conv, .as.conv = { c->K, c->G, true, c->win } };
+    struct rn_conv plan;
+    bool right =
+        !rn_kernels_init(&k, isa) && optest_init(&t, (struct rn_shape){ c->H, c->W, c->C }, node);
+    struct result y[2];
+    static const int threads[] = { 1, 2, 3, 7 };
+
+    rn_conv_plan(&plan, t.node, &k);
+    right &= plan.algo[RN_FORWARD] == &rn_conv_stem;
+    plan.algo[RN_FORWARD] = &rn_conv_igemm;
+    y[0] = run_planned(&t, &t.in, t.dy, (struct how){ .k = &k, .threads = 1 }, &plan);
+    for (int i = 0; i < 4; i++) {
+        y[1] = run_op(&t, &t.in, t.dy, (struct how){ .k = &k, .threads = threads[i] });
+        right &= same_bits(y[0].y, y[1].y, t.ys * sizeof(float));
+    }
+    ok(right, "%dx%d, %d to %d, %s: a stem has igemm's bits", c->win.R, c->win.S, c->C, c->K, isa);
+    rn_graph_release(&t.graph);
+    give_back(0);
+}
+
 static void test_linear(const char *text, int N, int C, int K, bool relu)
 {
     struct optest t = { .text = text, .N = N, .relu = relu, .ref = linear_ref };
@@ -203,6 +239,10 @@ int main(void)
     test_linear("linear, 1 to 1 with ReLU", 4, 1, 1, true);
     for (int i = 0, n = all_isas(isa); i < n; i++)
         test_nan_weight(isa[i]);
+    for (int i = 0, n = all_isas(isa); i < n; i++)
+        for (size_t j = 0; j < sizeof cases / sizeof *cases; j++)
+            if (is_stem(&cases[j]))
+                test_stem_bits(&cases[j], isa[i]);
     test_refused("a filter larger than its input", (struct rn_shape){ 3, 9, 4 },
                  (struct rn_node){ .op = &rn_op_conv,
                                    .as.conv = { 4, 1, false, rn_window_square(7, 1, 1) } });

@@ -303,19 +303,16 @@ static inline void run_team(struct rn_call *c, const struct how *how, void *cons
     }
 }
 
-static inline struct result run_op(const struct optest *t, const struct operands *o,
-                                   const double *dy, struct how how)
+/* With the plan of a convolution or linear layer; NULL for another op. */
+static inline struct result run_planned(const struct optest *t, const struct operands *o,
+                                        const double *dy, struct how how, struct rn_conv *conv)
 {
     const struct rn_op *op = t->node->op;
-    bool weighted = op == &rn_op_conv || op == &rn_op_linear;
-    struct rn_conv conv;
     void *packed[2] = { NULL, NULL };
     struct result r = { .y = take(t->ys, sizeof(float)) };
 
-    if (weighted)
-        rn_conv_plan(&conv, t->node, how.k);
-    for (int pass = 0; weighted && pass < 2; pass++)
-        packed[pass] = take(rn_conv_packed(&conv, (enum rn_pass)pass), 1);
+    for (int pass = 0; conv && pass < 2; pass++)
+        packed[pass] = take(rn_conv_packed(conv, (enum rn_pass)pass), 1);
     if (op == &rn_op_bn && !t->training)
         packed[0] = fold(t, o);
     for (int i = 0; i < t->node->params; i++) {
@@ -326,7 +323,7 @@ static inline struct result run_op(const struct optest *t, const struct operands
     r.dres = t->residual ? gradient_buffer(t->ys, how.dres) : NULL;
     struct rn_call c = { .node = t->node,
                          .k = how.k,
-                         .conv = weighted ? &conv : NULL,
+                         .conv = conv,
                          .N = t->N,
                          .training = t->training,
                          .x = to_float(o->x, t->xs),
@@ -334,7 +331,7 @@ static inline struct result run_op(const struct optest *t, const struct operands
                          .relu = t->relu,
                          .y = r.y,
                          .saved = op->saved ? take(op->saved(t->node, t->N), 1) : NULL,
-                         .scratch = take_scratch(t, c.conv, how.threads),
+                         .scratch = take_scratch(t, conv, how.threads),
                          .packed = packed[0],
                          .dy = to_float(dy, t->ys),
                          .dx = r.dx,
@@ -345,6 +342,17 @@ static inline struct result run_op(const struct optest *t, const struct operands
     memcpy(c.dparam, r.dparam, sizeof c.dparam);
     run_team(&c, &how, packed);
     return r;
+}
+
+static inline struct result run_op(const struct optest *t, const struct operands *o,
+                                   const double *dy, struct how how)
+{
+    struct rn_conv conv;
+    bool weighted = t->node->op == &rn_op_conv || t->node->op == &rn_op_linear;
+
+    if (weighted)
+        rn_conv_plan(&conv, t->node, how.k);
+    return run_planned(t, o, dy, how, weighted ? &conv : NULL);
 }
 
 #endif
