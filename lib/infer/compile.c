@@ -4,6 +4,25 @@
 #include "infer/session.h"
 #include "kernels/kernels.h"
 
+enum {
+    SLICE = 16,       /* pictures for each thread: the weights are read once for them */
+    MACS_A_BYTE = 64, /* of weights, that make it worth reading them */
+};
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Pictures whose arithmetic outweighs the reading of the weights. */
+static int pictures_worth(const struct rn_graph *g, size_t weight_bytes)
+{
+    uint64_t macs = 1;
+    for (int i = 0; i < g->nodes; i++)
+        macs += g->node[i].macs;
+    return 1 + (int)((uint64_t)weight_bytes * MACS_A_BYTE / macs);
+}
+
 /* The node whose op runs the unit: what it can't fuse into itself has no other part. */
 static int runner(const struct rn_unit *u)
 {
@@ -32,60 +51,76 @@ static size_t packed_bytes(const struct rn_step *step)
     return step->op == &rn_op_bn ? 2 * (size_t)step->call.node->y.C * sizeof(float) : 0;
 }
 
-static size_t scratch_bytes(const struct rn_session *s, const struct rn_step *step)
+static size_t scratch_bytes(const struct rn_step *step, int pictures, int threads)
 {
     if (rn_step_has_conv(step))
-        return rn_conv_scratch(&step->conv, RN_FORWARD, s->batch, s->threads);
-    return step->op->scratch ? step->op->scratch(step->call.node, s->batch) : 0;
+        return rn_align(rn_conv_scratch(&step->conv, RN_FORWARD, pictures, threads));
+    return step->op->scratch ? rn_align(step->op->scratch(step->call.node, pictures)) : 0;
 }
 
-/* A unit's output lives until the last unit that reads it; the last unit's until the end. */
-static int place_outputs(struct rn_session *s, size_t base)
+/* A unit's output lives until the last unit that reads it. The last unit's goes to the caller. */
+static int place_outputs(struct rn_session *s)
 {
     int units = s->units.units;
-    size_t total;
     struct rn_span *span = rn_alloc((size_t)units, sizeof *span);
 
     if (!span)
         return RN_EMEM;
     for (int i = 0; i < units; i++) {
         const struct rn_unit *u = &s->units.unit[i];
-        size_t floats = rn_shape_count(s->graph.node[u->out].y) * (size_t)s->batch;
+        size_t floats = i + 1 < units ? rn_shape_count(s->graph.node[u->out].y) : 0;
         span[i] = (struct rn_span){ floats * sizeof(float), i, i, 0 };
         if (u->in >= 0)
             span[u->in].last = i;
         if (u->residual >= 0)
             span[u->residual].last = i;
     }
-    int status = rn_layout(span, units, &total);
+    int status = rn_layout(span, units, &s->outputs_bytes);
     for (int i = 0; i < units && !status; i++)
-        s->step[i].y = base + span[i].offset;
-    s->bytes = base + (status ? 0 : total);
+        s->step[i].y = span[i].offset;
     rn_free(span);
     return status;
+}
+
+/* Folded weights, the larger of the two ways' scratch, outputs. */
+static void place_rest(struct rn_session *s)
+{
+    size_t weights = 0, together = 0, alone = 0;
+    int each = s->room / s->threads;
+
+    for (int i = 0; i < s->units.units; i++) {
+        struct rn_step *step = &s->step[i];
+        step->packed = weights;
+        weights += rn_align(packed_bytes(step));
+        together = larger(together, scratch_bytes(step, s->room, s->threads));
+        if (each)
+            alone = larger(alone, scratch_bytes(step, each, 1));
+    }
+    s->alone = pictures_worth(&s->graph, weights);
+    s->scratch = weights;
+    s->scratch_alone = alone;
+    s->outputs = weights + larger(together, alone * (size_t)s->threads);
+    s->bytes = s->outputs + s->outputs_bytes * (size_t)s->room;
 }
 
 int rn_session_plan(struct rn_session *s, const struct rn_model *m, int batch, int threads)
 {
     const struct rn_kernels *k = rn_kernels_get();
-    size_t scratch = 0, at = 0;
-    int status;
+    int most = SLICE * threads, status;
 
     *s = (struct rn_session){ .batch = batch, .threads = threads, .classes = m->spec.classes };
+    s->room = batch < most ? batch : most;
+    s->pixels = (size_t)m->prep.H * (size_t)m->prep.W * (size_t)m->prep.C;
     if ((status = rn_spec_build(&m->spec, m->prep.H, m->prep.W, &s->graph)) ||
         (status = rn_units_init(&s->units, &s->graph)))
         return status;
     s->step = rn_alloc((size_t)s->units.units, sizeof *s->step);
     if (!s->step)
         return RN_EMEM;
-    for (int i = 0; i < s->units.units; i++) {
-        struct rn_step *step = &s->step[i];
+    for (int i = 0; i < s->units.units; i++)
         init_step(s, i, k);
-        step->packed = at;
-        at += rn_align(packed_bytes(step));
-        if (scratch_bytes(s, step) > scratch)
-            scratch = scratch_bytes(s, step);
-    }
-    s->scratch = at;
-    return place_outputs(s, at + rn_align(scratch));
+    if ((status = place_outputs(s)))
+        return status;
+    place_rest(s);
+    return 0;
 }

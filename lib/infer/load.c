@@ -32,19 +32,6 @@ static size_t largest(const struct rn_graph *g)
     return most;
 }
 
-static void point_step(struct rn_session *s, int i)
-{
-    const struct rn_unit *u = &s->units.unit[i];
-    struct rn_step *step = &s->step[i];
-    char *base = s->arena.base;
-
-    step->call.packed = base + step->packed;
-    step->call.scratch = base + s->scratch;
-    step->call.y = (float *)(base + step->y);
-    step->call.x = u->in >= 0 ? (float *)(base + s->step[u->in].y) : NULL;
-    step->call.residual = u->residual >= 0 ? (float *)(base + s->step[u->residual].y) : NULL;
-}
-
 static void check(struct load *l, const struct rn_node *n)
 {
     for (int i = n->param; i < n->param + n->params; i++) {
@@ -118,7 +105,7 @@ int rn_session_load(struct rn_session *s, const struct rn_model *m, const struct
         return RN_EMEM;
     }
     for (int i = 0; i < s->units.units; i++)
-        point_step(s, i);
+        s->step[i].call.packed = s->arena.base + s->step[i].packed;
     load_units(&l);
     rn_free(l.folded);
     if (l.damaged == s->graph.params)

@@ -1,10 +1,10 @@
-/* Running a compiled model: one parallel region for a batch, a barrier between units. */
+/* Running a compiled model: one parallel region for a batch. */
 #include "infer/session.h"
 
 #include <omp.h>
-#include <string.h>
 
 #include "base/err.h"
+#include "ops/team.h"
 #include "weights/modelfile.h"
 
 /* A session of m; w and path as for rn_session_load(). */
@@ -73,25 +73,80 @@ int rn_session_bytes(const struct rn_model *m, int batch, int threads, size_t *b
     return status;
 }
 
+/* A part of a batch, and who works on it. */
+struct slice {
+    const float *x;
+    float *logits;
+    int n;
+    int thread, threads;     /* of those that work on it */
+    char *scratch, *outputs; /* of the slice */
+    size_t room;             /* pictures */
+};
+
+/* What unit `from` gives, -1: the network's input. */
+static const float *output(const struct rn_session *s, const struct slice *of, int from)
+{
+    return from < 0 ? of->x : (const float *)(of->outputs + s->step[from].y * of->room);
+}
+
+static void run_slice(const struct rn_session *s, const struct slice *of)
+{
+    for (int i = 0; i < s->units.units; i++) {
+        const struct rn_unit *u = &s->units.unit[i];
+        struct rn_call call = s->step[i].call;
+        call.N = of->n;
+        call.x = output(s, of, u->in);
+        call.residual = u->add >= 0 ? output(s, of, u->residual) : NULL;
+        call.y = i + 1 < s->units.units ? (float *)output(s, of, i) : of->logits;
+        call.scratch = of->scratch;
+        s->step[i].op->forward(&call, of->thread, of->threads);
+        if (of->threads > 1)
+            rn_barrier();
+    }
+}
+
+/* The pictures of r, in slices of one size, as far as that goes. */
+static void run_slices(const struct rn_session *s, struct slice of, struct rn_range r)
+{
+    size_t n = r.last - r.first, slices = rn_divide_up(n, of.room);
+    const float *x = of.x;
+    float *logits = of.logits;
+
+    for (size_t i = 0; i < slices; i++) {
+        struct rn_range part = rn_share(n, (int)i, (int)slices);
+        of.x = x + (r.first + part.first) * s->pixels;
+        of.logits = logits + (r.first + part.first) * (size_t)s->classes;
+        of.n = (int)(part.last - part.first);
+        run_slice(s, &of);
+    }
+}
+
+/* One thread's part of a batch. */
+static void run_thread(const struct rn_session *s, struct slice of, int n, int thread, int threads)
+{
+    size_t each = (size_t)(s->room / s->threads), me = (size_t)thread;
+
+    if (n / s->threads < s->alone || s->threads == 1) {
+        of.thread = thread;
+        of.threads = threads;
+        of.room = (size_t)s->room;
+        run_slices(s, of, (struct rn_range){ 0, (size_t)n });
+    } else {
+        of.thread = 0;
+        of.threads = 1;
+        of.room = each;
+        of.scratch += me * s->scratch_alone;
+        of.outputs += me * each * s->outputs_bytes;
+        run_slices(s, of, rn_share((size_t)n, thread, threads));
+    }
+}
+
 void rn_session_run(struct rn_session *s, const float *x, int n, float *logits)
 {
-    struct rn_step *last = &s->step[s->units.units - 1];
+    struct slice all = { .x = x, .logits = logits };
 
-    for (int i = 0; i < s->units.units; i++) {
-        struct rn_call *call = &s->step[i].call;
-        call->N = n;
-        if (s->units.unit[i].in < 0)
-            call->x = x;
-        if (s->units.unit[i].add >= 0 && s->units.unit[i].residual < 0)
-            call->residual = x;
-    }
+    all.scratch = s->arena.base + s->scratch;
+    all.outputs = s->arena.base + s->outputs;
 #pragma omp parallel num_threads(s->threads)
-    {
-        int thread = omp_get_thread_num(), threads = omp_get_num_threads();
-        for (int i = 0; i < s->units.units; i++) {
-            s->step[i].op->forward(&s->step[i].call, thread, threads);
-#pragma omp barrier
-        }
-    }
-    memcpy(logits, last->call.y, (size_t)n * (size_t)s->classes * sizeof *logits);
+    run_thread(s, all, n, omp_get_thread_num(), omp_get_num_threads());
 }

@@ -12,10 +12,10 @@
 /* One unit, ready to run: its call and where its memory lies in the arena. */
 struct rn_step {
     const struct rn_op *op;
-    struct rn_call call;
+    struct rn_call call; /* without what changes from run to run: N, x, residual, y, scratch */
     struct rn_conv conv;
-    size_t packed; /* offset of folded and packed weights, */
-    size_t y;      /* of the output */
+    size_t packed; /* offset of folded and packed weights */
+    size_t y;      /* offset of the output, in bytes for one picture */
 };
 
 static inline bool rn_step_has_conv(const struct rn_step *s)
@@ -23,12 +23,23 @@ static inline bool rn_step_has_conv(const struct rn_step *s)
     return s->op == &rn_op_conv || s->op == &rn_op_linear;
 }
 
+/*
+ * A batch goes through the network in slices, whose outputs stay near in the cache and bound the
+ * memory. Either the team works on a slice together, or, when each thread gets pictures enough to
+ * be worth reading the weights by itself, each takes its own slices and waits for nobody.
+ */
 struct rn_session {
     int batch, threads, classes;
+    int room;              /* pictures that the outputs have room for; a slice of the team */
+    int alone;             /* pictures for each thread from which on it works alone */
+    size_t pixels;         /* floats of a picture */
     struct rn_graph graph; /* its own, so that the model may go */
     struct rn_units units;
     struct rn_step *step; /* [units.units] */
-    size_t scratch;       /* offset of the scratch, shared by all steps */
+    size_t scratch;       /* offset of the scratch, shared by all steps, */
+    size_t scratch_alone; /* and bytes of it for a thread that works alone */
+    size_t outputs;       /* offset of the outputs, */
+    size_t outputs_bytes; /* and their bytes for one picture */
     size_t bytes;         /* of the arena */
     struct rn_arena arena;
 };

@@ -61,14 +61,20 @@ static struct rn_model *make_model(const char *spec)
     return m;
 }
 
-static float *make_batch(const struct rn_model *m, int *label)
+static float *make_pictures(const struct rn_model *m, int pictures)
 {
-    size_t n = (size_t)N * (size_t)(m->prep.C * m->prep.H * m->prep.W);
+    size_t n = (size_t)pictures * (size_t)(m->prep.C * m->prep.H * m->prep.W);
     float *x = rn_alloc(n, sizeof *x);
     struct rn_rng r;
     rn_rng_init(&r, 9, RN_RNG_TEST, 0, 0);
     for (size_t i = 0; i < n; i++)
         x[i] = (float)rn_rng_normal(&r);
+    return x;
+}
+
+static float *make_batch(const struct rn_model *m, int *label)
+{
+    float *x = make_pictures(m, N);
     for (int i = 0; i < N; i++)
         label[i] = i % CLASSES;
     return x;
@@ -124,7 +130,6 @@ static void train(const char *spec, int threads, struct rn_model **out)
 static void test_threads(const char *spec)
 {
     struct rn_model *one, *many;
-    int label[N];
 
     train(spec, 1, &one);
     for (int threads = 2; threads <= 5 && one; threads++) {
@@ -133,22 +138,46 @@ static void test_threads(const char *spec)
            "three steps: the same bits on %d threads", threads);
         rn_model_free(many);
     }
-    float *x = one ? make_batch(one, label) : NULL, whole[N * CLASSES], single[CLASSES];
-    size_t picture = one ? (size_t)(one->prep.C * one->prep.H * one->prep.W) : 0;
-    struct rn_session *a = NULL, *b = NULL;
-    if (x && ok(!rn_session_new(&a, one, N, 3) && !rn_session_new(&b, one, 1, 1), "sessions")) {
-        bool same = true;
-        rn_session_run(a, x, N, whole);
-        for (int i = 0; i < N; i++) {
-            rn_session_run(b, x + (size_t)i * picture, 1, single);
-            same &= !memcmp(single, whole + i * CLASSES, sizeof single);
-        }
-        ok(same, "a batch on 3 threads and single pictures on 1: the same bits");
-    }
-    rn_session_free(a);
-    rn_session_free(b);
-    rn_free(x);
     rn_model_free(one);
+}
+
+/* Batches that the team runs together, that each thread runs alone, in slices of one and of
+ * several sizes, against one picture after the other. */
+static void test_slices(const char *spec)
+{
+    enum { PICTURES = 70 };
+    static const struct {
+        int n, batch, threads;
+    } cases[] = { { PICTURES, PICTURES, 1 },
+                  { PICTURES, PICTURES, 2 },
+                  { PICTURES, PICTURES, 3 },
+                  { 40, PICTURES, 2 },
+                  { 6, 6, 3 },
+                  { 3, 6, 7 },
+                  { PICTURES, PICTURES, 7 } };
+    static float single[PICTURES * CLASSES], whole[PICTURES * CLASSES];
+    struct rn_model *m = make_model(spec);
+    struct rn_session *s;
+
+    if (!m)
+        return;
+    float *x = make_pictures(m, PICTURES);
+    size_t picture = (size_t)(m->prep.C * m->prep.H * m->prep.W);
+    if (ok(!rn_session_new(&s, m, 1, 1), "a session"))
+        for (size_t i = 0; i < PICTURES; i++)
+            rn_session_run(s, x + i * picture, 1, single + i * CLASSES);
+    rn_session_free(s);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int n = cases[i].n, threads = cases[i].threads;
+        if (!ok(!rn_session_new(&s, m, cases[i].batch, threads), "a session"))
+            continue;
+        rn_session_run(s, x, n, whole);
+        ok(!memcmp(whole, single, (size_t)n * CLASSES * sizeof *whole),
+           "%d pictures on %d threads: the bits of single pictures", n, threads);
+        rn_session_free(s);
+    }
+    rn_free(x);
+    rn_model_free(m);
 }
 
 int main(void)
@@ -158,5 +187,8 @@ int main(void)
     test_threads(twins[0]);
     test_threads(twins[6]);
     test_threads(twins[8]);
+    test_slices(twins[0]);
+    test_slices(twins[6]);
+    test_slices(twins[8]);
     return done();
 }
