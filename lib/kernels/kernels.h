@@ -95,11 +95,12 @@ typedef void rn_maxpool_grad_fn(float *const *dx, const uint8_t *arg, const floa
 typedef void rn_colsum_fn(float *sum, const float *x, size_t ld, size_t rows, size_t C);
 
 /*
- * Winograd's F(4x4, 3x3) (Lavin and Gray 2016) about the points 0, +-sqrt(1/2), +-sqrt(2),
- * infinity: y = A^T [(G g G^T) * (B^T d B)] A for a tile d of 6x6 inputs, a filter g, a tile y of
- * 4x4 outputs. Products and sums round one by one: every instruction set gives the same bits.
+ * Winograd's F(m x m, 3x3) (Lavin and Gray 2016): y = A^T [(G g G^T) * (B^T d B)] A for a tile d of
+ * (m + 2)^2 = E inputs, a filter g, a tile y of m^2 outputs. wino_*: m = 4, E = 36, about the
+ * points 0, +-sqrt(1/2), +-sqrt(2), infinity; wino2_*: m = 2, E = 16, about 0, +-1, infinity.
+ * Products and sums round one by one: every instruction set gives the same bits.
  *
- * v[e*ld + c] = (B^T d B)[e][c], e = 0 .. 35 by rows;  x in [36] pointers to [C] floats, by rows.
+ * v[e*ld + c] = (B^T d B)[e][c], e = 0 .. E - 1 by rows;  x in [E] pointers to [C] floats, by rows.
  */
 typedef void rn_wino_input_fn(float *v, size_t ld, const float *const *x, size_t C);
 
@@ -107,9 +108,9 @@ typedef void rn_wino_input_fn(float *v, size_t ld, const float *const *x, size_t
 typedef void rn_wino_filter_fn(float *u, size_t ld, const float *g, size_t K);
 
 /*
- * y[row[i] + k] = act((A^T m A)[i][k] + bias[k] + res[row[i] + k]), i = 0 .. 15 by rows.
- *   row   in  [16] offsets in floats; SIZE_MAX: outside the picture, nothing is written
- *   m     in  [36] rows of [K], ld floats apart       bias  in  [K], or NULL: 0
+ * y[row[i] + k] = act((A^T m A)[i][k] + bias[k] + res[row[i] + k]), i = 0 .. m^2 - 1 by rows.
+ *   row   in  [m^2] offsets in floats; SIZE_MAX: outside the picture, nothing is written
+ *   m     in  [E] rows of [K], ld floats apart       bias  in  [K], or NULL: 0
  * y, res and act as in igemm.
  */
 typedef void rn_wino_output_fn(float *y, const float *res, const size_t *row, const float *m,
@@ -150,6 +151,9 @@ struct rn_kernels {
     rn_wino_input_fn *wino_input;
     rn_wino_filter_fn *wino_filter;
     rn_wino_output_fn *wino_output;
+    rn_wino_input_fn *wino2_input;
+    rn_wino_filter_fn *wino2_filter;
+    rn_wino_output_fn *wino2_output;
     rn_sgd_fn *sgd;
     rn_peak_fn *peak;
     rn_read_fn *read;

@@ -1,10 +1,9 @@
 /*
- * Convolution 3x3 of stride 1 by Winograd's F(4x4, 3x3) (Lavin and Gray 2016): 36 multiplications
- * for 16 outputs instead of 144. A block of tiles of the input is transformed, 36 small matrix
- * products follow, and the outputs are transformed back with bias, residual and ReLU. Backward-data
- * is the same with the filters turned and transposed. Two ways to share the work, with the same
- * bits: threads take blocks of tiles, or, when tiles are few (a single picture), the team
- * transforms all tiles together and each thread multiplies its own output channels.
+ * Convolution 3x3 of stride 1 by Winograd's F(4x4, 3x3) and F(2x2, 3x3) (Lavin and Gray 2016): 36
+ * multiplications for 16 outputs instead of 144, or 16 for 4 instead of 36. A block of tiles of the
+ * input is transformed, 36 (or 16) small matrix products follow, and the outputs are transformed
+ * back with bias, residual and ReLU. Backward-data is the same with the filters turned and
+ * transposed. Threads are a grid over tiles and output channels; the bits do not depend on it.
  */
 #include <string.h>
 
@@ -13,54 +12,89 @@
 #include "ops/team.h"
 
 enum {
-    ELEMENTS = 36,             /* of a transformed tile, 6x6 */
-    TILE = 4,                  /* outputs on a side */
+    ELEMENTS_MAX = 36,         /* of a transformed tile, 6x6 */
+    OUTPUTS_MAX = 16,          /* of a tile, 4x4 */
     CHANNELS_MIN = 32,         /* below, the transforms cost more than they save */
-    MAP_MIN = 12,              /* smaller maps waste too much of their tiles */
+    MAP_MIN = 6,               /* smaller maps waste too much of their tiles */
+    MAP_MIN_LARGE = 8,         /* for F(4x4): at 7x7 its filters are too long to be read */
     BLOCK_FLOATS = 180 * 1024, /* of the transformed input and output of a block: in L2 */
     BLOCK_TILES = 36,          /* at least, so that the filters are read seldom enough */
-    FEW_TILES = 24,            /* for each thread: below, the team works on one block */
-    LINE = 16,                 /* floats between the 36 matrices: off power-of-two strides */
+    LINE = 16,                 /* floats between the matrices: off power-of-two strides */
 };
 
 /* The convolution as this pass sees it: from a map of C channels to one of K. */
 struct view {
     int H, W, C, P, Q, K;
     int top, left;
+    int tile, edge;    /* outputs and elements on a side: 4 and 6, or 2 and 4 */
+    size_t elements;   /* edge^2 */
     size_t rows, cols; /* of tiles in a picture */
     size_t panels;     /* of output channels */
+    rn_wino_input_fn *input;
+    rn_wino_filter_fn *filter;
+    rn_wino_output_fn *output;
 };
 
 static struct view make_view(const struct rn_conv *c, enum rn_pass pass)
 {
     const struct rn_conv_shape *s = &c->s;
-    struct view v = { s->H, s->W, s->C, s->P, s->Q, s->K, s->win.top, s->win.left, 0, 0, 0 };
+    const struct rn_kernels *k = c->k;
+    struct view v = { .H = s->H,
+                      .W = s->W,
+                      .C = s->C,
+                      .P = s->P,
+                      .Q = s->Q,
+                      .K = s->K,
+                      .top = s->win.top,
+                      .left = s->win.left,
+                      .tile = 4,
+                      .input = k->wino_input,
+                      .filter = k->wino_filter,
+                      .output = k->wino_output };
 
-    if (pass == RN_BACKWARD_DATA)
-        v = (struct view){ s->P, s->Q, s->K, s->H, s->W, s->C, 2 - s->win.top, 2 - s->win.left,
-                           0,    0,    0 };
-    v.rows = rn_divide_up((size_t)v.P, TILE);
-    v.cols = rn_divide_up((size_t)v.Q, TILE);
+    if (pass == RN_BACKWARD_DATA) {
+        v.H = s->P, v.W = s->Q, v.C = s->K;
+        v.P = s->H, v.Q = s->W, v.K = s->C;
+        v.top = 2 - s->win.top, v.left = 2 - s->win.left;
+    }
+    if (c->algo[pass] == &rn_conv_winograd2) {
+        v.tile = 2;
+        v.input = k->wino2_input, v.filter = k->wino2_filter, v.output = k->wino2_output;
+    }
+    v.edge = v.tile + 2;
+    v.elements = (size_t)(v.edge * v.edge);
+    v.rows = rn_divide_up((size_t)v.P, (size_t)v.tile);
+    v.cols = rn_divide_up((size_t)v.Q, (size_t)v.tile);
     v.panels = rn_divide_up((size_t)v.K, c->k->igemm_nr);
     return v;
 }
 
-static bool fits(const struct rn_conv *c, enum rn_pass pass)
+static bool fits_map(const struct rn_conv *c, enum rn_pass pass, int least)
 {
     const struct rn_conv_shape *s = &c->s;
     const struct rn_window *w = &s->win;
 
     return pass != RN_BACKWARD_WEIGHTS && s->G == 1 && w->R == 3 && w->S == 3 && w->stride_h == 1 &&
-           w->stride_w == 1 && s->C >= CHANNELS_MIN && s->K >= CHANNELS_MIN && s->P >= MAP_MIN &&
-           s->Q >= MAP_MIN && s->H >= MAP_MIN && s->W >= MAP_MIN;
+           w->stride_w == 1 && s->C >= CHANNELS_MIN && s->K >= CHANNELS_MIN && s->P >= least &&
+           s->Q >= least && s->H >= least && s->W >= least;
 }
 
-/* ---- filters: the bias [panels][nr], then [36][panels][C][nr] ---- */
+static bool fits_large(const struct rn_conv *c, enum rn_pass pass)
+{
+    return fits_map(c, pass, MAP_MIN_LARGE);
+}
+
+static bool fits_small(const struct rn_conv *c, enum rn_pass pass)
+{
+    return fits_map(c, pass, MAP_MIN);
+}
+
+/* ---- filters: the bias [panels][nr], then [elements][panels][C][nr] ---- */
 
 static size_t packed(const struct rn_conv *c, enum rn_pass pass)
 {
     struct view v = make_view(c, pass);
-    return v.panels * c->k->igemm_nr * (1 + ELEMENTS * (size_t)v.C) * sizeof(float);
+    return v.panels * c->k->igemm_nr * (1 + v.elements * (size_t)v.C) * sizeof(float);
 }
 
 /* One channel's filters of one panel as [9][nr], zeros past the last. */
@@ -92,70 +126,103 @@ static void pack(const struct rn_conv *c, enum rn_pass pass, const float *w, con
         front[k] = pass == RN_FORWARD && bias && k < (size_t)v.K ? bias[k] : 0;
     for (size_t i = r.first; i < r.last; i++) {
         gather(c, pass, &v, i / C * nr, i % C, w, g);
-        c->k->wino_filter(u + i * nr, v.panels * C * nr, g, nr);
+        v.filter(u + i * nr, v.panels * C * nr, g, nr);
     }
 }
 
 /* ---- running ---- */
 
-/* What one thread, or the team together, works on. */
+/* What one thread works on: some tiles, for some panels of output channels. */
 struct job {
     const struct rn_conv *c;
     struct view v;
     const float *x, *u, *bias, *res;
     float *y;
     bool relu;
+    struct rn_range tiles, panels;
+    size_t k0, columns;   /* output channels of the panels */
     size_t block;         /* tiles that in and out have room for */
-    size_t ld_in, ld_out; /* floats between the 36 matrices */
-    float *in, *out;      /* [36][block][C], [36][block][K] */
+    size_t ld_in, ld_out; /* floats between the matrices */
+    float *in, *out;      /* [elements][block][C], [elements][block][columns] */
+    const float **row_in; /* [block] the tiles' rows in one matrix of in, */
+    size_t *row_out;      /* [block] and in one of out */
     const float *zero;    /* [C] */
 };
 
 static size_t block_tiles(const struct view *v, size_t tiles)
 {
-    size_t block = BLOCK_FLOATS / (ELEMENTS * (size_t)(v->C + v->K));
+    size_t block = BLOCK_FLOATS / (v->elements * (size_t)(v->C + v->K));
     block = block < BLOCK_TILES ? BLOCK_TILES : block;
     return block < tiles ? block : tiles;
 }
 
-static bool few(const struct view *v, size_t tiles, int threads)
+static size_t transform_bytes(const struct view *v, size_t block, size_t channels)
 {
-    return threads > 1 && tiles < FEW_TILES * (size_t)threads && v->panels > 1;
+    return rn_align((block * channels + LINE) * v->elements * sizeof(float));
 }
 
-static size_t transform_bytes(size_t block, int channels)
+/* Scratch of one thread: in, out, rows of both, zeros. */
+static size_t thread_bytes(const struct view *v, size_t block)
 {
-    return rn_align((block * (size_t)channels + LINE) * ELEMENTS * sizeof(float));
-}
-
-static size_t crew_bytes(const struct view *v, size_t block)
-{
-    return transform_bytes(block, v->C) + transform_bytes(block, v->K);
-}
-
-/* A row of zeros for each thread, in front of the crews' scratch. */
-static size_t zero_bytes(const struct view *v)
-{
-    return rn_align((size_t)v->C * sizeof(float));
+    return transform_bytes(v, block, (size_t)v->C) + transform_bytes(v, block, (size_t)v->K) +
+           2 * rn_align(block * sizeof(size_t)) + rn_align((size_t)v->C * sizeof(float));
 }
 
 static size_t scratch(const struct rn_conv *c, enum rn_pass pass, int N, int threads)
 {
     struct view v = make_view(c, pass);
-    size_t tiles = (size_t)N * v.rows * v.cols, together = FEW_TILES * (size_t)threads;
-    size_t each = (size_t)threads * crew_bytes(&v, block_tiles(&v, tiles));
-    size_t team = crew_bytes(&v, together < tiles ? together : tiles); /* smaller batches, too */
-    return (size_t)threads * zero_bytes(&v) + (each > team ? each : team);
+    return (size_t)threads * thread_bytes(&v, block_tiles(&v, (size_t)N * v.rows * v.cols));
 }
 
-/* Points the job at the scratch of one crew. */
 static void carve(struct job *j, char *base, size_t block)
 {
+    const struct view *v = &j->v;
+    size_t rows = rn_align(block * sizeof(size_t));
+
     j->block = block;
-    j->ld_in = block * (size_t)j->v.C + LINE;
-    j->ld_out = block * (size_t)j->v.K + LINE;
-    j->in = (float *)base;
-    j->out = (float *)(base + transform_bytes(block, j->v.C));
+    j->ld_in = block * (size_t)v->C + LINE;
+    j->ld_out = block * j->columns + LINE;
+    j->zero = memset(base, 0, (size_t)v->C * sizeof(float));
+    base += rn_align((size_t)v->C * sizeof(float));
+    j->row_in = (const float **)base;
+    j->row_out = (size_t *)(base + rows);
+    j->in = (float *)(base + 2 * rows);
+    j->out = (float *)(base + 2 * rows + transform_bytes(v, block, (size_t)v->C));
+}
+
+/*
+ * How many of the threads share the panels; the others share the tiles. A tile costs its transform
+ * and five times that for each panel; to read a panel's filters costs 20 times that. So few tiles
+ * (a single picture) are transformed by several threads, rather than that they wait for each other.
+ */
+static size_t panel_threads(const struct view *v, size_t tiles, size_t threads)
+{
+    size_t best = 1, least = SIZE_MAX;
+
+    for (size_t b = 1; b <= threads && b <= v->panels; b++) {
+        size_t panels = rn_divide_up(v->panels, b);
+        size_t cost = rn_divide_up(tiles, threads / b) * (1 + 5 * panels) + 20 * panels;
+        if (cost < least) {
+            least = cost;
+            best = b;
+        }
+    }
+    return best;
+}
+
+/* This thread's place in the grid; one that has none gets no tiles. */
+static void share(struct job *j, size_t tiles, int thread, int threads)
+{
+    const struct view *v = &j->v;
+    size_t nr = j->c->k->igemm_nr, end;
+    int b = (int)panel_threads(v, tiles, (size_t)threads), a = threads / b;
+
+    if (thread < a * b)
+        j->tiles = rn_share(tiles, thread % a, a);
+    j->panels = rn_share(v->panels, thread / a % b, b);
+    j->k0 = j->panels.first * nr;
+    end = j->panels.last * nr;
+    j->columns = (end < (size_t)v->K ? end : (size_t)v->K) - j->k0;
 }
 
 /* Tile number t of the batch: its picture and the place of its first output. */
@@ -167,100 +234,74 @@ struct tile {
 static struct tile tile_at(const struct view *v, size_t t)
 {
     size_t in_picture = t % (v->rows * v->cols);
-    return (struct tile){ t / (v->rows * v->cols), (int)(in_picture / v->cols) * TILE,
-                          (int)(in_picture % v->cols) * TILE };
+    return (struct tile){ t / (v->rows * v->cols), (int)(in_picture / v->cols) * v->tile,
+                          (int)(in_picture % v->cols) * v->tile };
 }
 
-/* Tiles first .. last of the batch into places from `at` on. */
-static void transform_input(const struct job *j, struct rn_range r, size_t at)
+/* The inputs of tile t into place `at`. */
+static void transform_input(const struct job *j, size_t t, size_t at)
 {
     const struct view *v = &j->v;
     size_t C = (size_t)v->C;
+    struct tile tile = tile_at(v, t);
+    const float *picture = j->x + tile.n * (size_t)v->H * (size_t)v->W * C, *pixel[ELEMENTS_MAX];
 
-    for (size_t t = r.first; t < r.last; t++, at++) {
-        struct tile tile = tile_at(v, t);
-        const float *picture = j->x + tile.n * (size_t)v->H * (size_t)v->W * C, *pixel[ELEMENTS];
-        for (int e = 0; e < ELEMENTS; e++) {
-            int h = tile.p - v->top + e / 6, w = tile.q - v->left + e % 6;
+    for (int i = 0, e = 0; i < v->edge; i++)
+        for (int l = 0; l < v->edge; l++, e++) {
+            int h = tile.p - v->top + i, w = tile.q - v->left + l;
             bool inside = (unsigned)h < (unsigned)v->H && (unsigned)w < (unsigned)v->W;
             pixel[e] = inside ? picture + ((size_t)h * (size_t)v->W + (size_t)w) * C : j->zero;
         }
-        j->c->k->wino_input(j->in + at * C, j->ld_in, pixel, C);
-    }
+    v->input(j->in + at * C, j->ld_in, pixel, C);
 }
 
-/* Matrix e of `tiles` tiles, for the panels of r: out[e][t][k] = sum over c of in[e][t][c] *
- * u[e][c][k]. */
-static void multiply(const struct job *j, size_t e, size_t tiles, struct rn_range r)
+/* out[e][t][k] = sum over c of in[e][t][c] * u[e][c][k], for `tiles` tiles and one e. */
+static void multiply(const struct job *j, size_t e, size_t tiles)
 {
     const struct rn_kernels *k = j->c->k;
-    size_t C = (size_t)j->v.C, K = (size_t)j->v.K, nr = k->igemm_nr, mr = k->igemm_mr;
-    const float *in = j->in + e * j->ld_in, *u = j->u + e * j->v.panels * C * nr;
+    size_t C = (size_t)j->v.C, nr = k->igemm_nr, parts = rn_divide_up(tiles, k->igemm_mr);
+    const float *u = j->u + (e * j->v.panels + j->panels.first) * C * nr;
     float *out = j->out + e * j->ld_out;
 
-    for (size_t p = r.first; p < r.last; p++) {
-        size_t columns = K - p * nr < nr ? K - p * nr : nr;
-        for (size_t t = 0; t < tiles; t += mr) {
-            const float *x[RN_MR_MAX];
-            size_t row[RN_MR_MAX], M = tiles - t < mr ? tiles - t : mr;
-            for (size_t m = 0; m < M; m++) {
-                x[m] = in + (t + m) * C;
-                row[m] = (t + m) * K;
-            }
-            k->igemm(out + p * nr, NULL, row, x, u + p * C * nr, NULL, M, columns, 1, C, false);
+    for (size_t t = 0; t < tiles; t++)
+        j->row_in[t] = j->in + e * j->ld_in + t * C;
+    for (size_t at = 0; at < j->columns; at += nr, u += C * nr) {
+        size_t columns = j->columns - at < nr ? j->columns - at : nr;
+        for (size_t i = 0; i < parts; i++) {
+            struct rn_range m = rn_share(tiles, (int)i, (int)parts);
+            k->igemm(out + at, NULL, j->row_out + m.first, j->row_in + m.first, u, NULL,
+                     m.last - m.first, columns, 1, C, false);
         }
     }
 }
 
-/* Tiles of the batch from places 0 on, the output channels k0 .. k1. */
-static void transform_output(const struct job *j, struct rn_range r, size_t k0, size_t k1)
+/* The outputs of tile t from place `at`. */
+static void transform_output(const struct job *j, size_t t, size_t at)
 {
     const struct view *v = &j->v;
-    size_t K = (size_t)v->K;
+    struct tile tile = tile_at(v, t);
+    size_t row[OUTPUTS_MAX];
 
-    for (size_t t = r.first; t < r.last; t++) {
-        struct tile tile = tile_at(v, t);
-        size_t row[TILE * TILE];
-        for (int i = 0; i < TILE * TILE; i++) {
-            int p = tile.p + i / TILE, q = tile.q + i % TILE;
+    for (int i = 0, e = 0; i < v->tile; i++)
+        for (int l = 0; l < v->tile; l++, e++) {
+            int p = tile.p + i, q = tile.q + l;
             size_t pixel = (tile.n * (size_t)v->P + (size_t)p) * (size_t)v->Q + (size_t)q;
-            row[i] = p < v->P && q < v->Q ? pixel * K : SIZE_MAX;
+            row[e] = p < v->P && q < v->Q ? pixel * (size_t)v->K : SIZE_MAX;
         }
-        j->c->k->wino_output(j->y + k0, j->res ? j->res + k0 : NULL, row,
-                             j->out + (t - r.first) * K + k0, j->ld_out, j->bias + k0, k1 - k0,
-                             j->relu);
-    }
+    v->output(j->y + j->k0, j->res ? j->res + j->k0 : NULL, row, j->out + at * j->columns,
+              j->ld_out, j->bias + j->k0, j->columns, j->relu);
 }
 
-/* Each thread its own tiles, block by block. */
-static void run_blocks(const struct job *j, struct rn_range mine)
+static void run_block(const struct job *j, size_t first, size_t tiles)
 {
-    struct rn_range all = { 0, j->v.panels };
-
-    for (size_t t = mine.first; t < mine.last; t += j->block) {
-        size_t left = mine.last - t, tiles = left < j->block ? left : j->block;
-        struct rn_range block = { t, t + tiles };
-        transform_input(j, block, 0);
-        for (size_t e = 0; e < ELEMENTS; e++)
-            multiply(j, e, tiles, all);
-        transform_output(j, block, 0, (size_t)j->v.K);
+    for (size_t t = 0; t < tiles; t++) {
+        transform_input(j, first + t, t);
+        j->row_out[t] = t * j->columns;
     }
-}
-
-/* All tiles at once, each thread its own panels. */
-static void run_together(const struct job *j, size_t tiles, int thread, int threads)
-{
-    struct rn_range inputs = rn_share(tiles, thread, threads);
-    struct rn_range panels = rn_share(j->v.panels, thread, threads);
-    size_t nr = j->c->k->igemm_nr, k0 = panels.first * nr, k1 = panels.last * nr;
-
-    transform_input(j, inputs, inputs.first);
-    rn_barrier();
-    for (size_t e = 0; e < ELEMENTS; e++)
-        multiply(j, e, tiles, panels);
-    if (k0 < k1)
-        transform_output(j, (struct rn_range){ 0, tiles }, k0,
-                         k1 < (size_t)j->v.K ? k1 : (size_t)j->v.K);
+    for (size_t e = 0; e < j->v.elements; e++)
+        multiply(j, e, tiles);
+    for (size_t t = 0; t < tiles; t++)
+        transform_output(j, first + t, t);
 }
 
 static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r, int thread,
@@ -268,28 +309,29 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
 {
     bool forward = pass == RN_FORWARD;
     struct job j = { .c = c, .v = make_view(c, pass), .bias = r->packed };
-    size_t tiles = (size_t)r->N * j.v.rows * j.v.cols;
+    size_t tiles = (size_t)r->N * j.v.rows * j.v.cols, block = block_tiles(&j.v, tiles);
 
     j.x = forward ? r->x : r->dy;
     j.y = forward ? r->y : r->dx;
     j.res = forward ? r->residual : r->add ? r->dx : NULL;
     j.relu = forward && r->relu;
     j.u = j.bias + j.v.panels * c->k->igemm_nr;
-    char *zeros = r->scratch, *crews = zeros + (size_t)threads * zero_bytes(&j.v);
-    j.zero = memset(zeros + (size_t)thread * zero_bytes(&j.v), 0, zero_bytes(&j.v));
-    if (few(&j.v, tiles, threads)) {
-        carve(&j, crews, tiles);
-        run_together(&j, tiles, thread, threads);
-    } else {
-        size_t block = block_tiles(&j.v, tiles);
-        carve(&j, crews + (size_t)thread * crew_bytes(&j.v, block), block);
-        run_blocks(&j, rn_share(tiles, thread, threads));
-    }
+    share(&j, tiles, thread, threads);
+    carve(&j, (char *)r->scratch + (size_t)thread * thread_bytes(&j.v, block), block);
+    for (size_t t = j.tiles.first; t < j.tiles.last; t += block)
+        run_block(&j, t, j.tiles.last - t < block ? j.tiles.last - t : block);
 }
 
 const struct rn_conv_algo rn_conv_winograd = { .name = "winograd 4x4",
-                                               .fits = fits,
+                                               .fits = fits_large,
                                                .packed = packed,
                                                .pack = pack,
                                                .scratch = scratch,
                                                .run = run };
+
+const struct rn_conv_algo rn_conv_winograd2 = { .name = "winograd 2x2",
+                                                .fits = fits_small,
+                                                .packed = packed,
+                                                .pack = pack,
+                                                .scratch = scratch,
+                                                .run = run };

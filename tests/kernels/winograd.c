@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 struct shape {
+    size_t m; /* outputs on a side of a tile: 4 or 2 */
     size_t C, ld;
     unsigned outside; /* bit i: output pixel i lies outside the picture */
     bool bias, res, relu;
@@ -12,29 +13,42 @@ struct shape {
 
 enum { GAP = 3 }; /* floats between rows that must stay as they are */
 
+/* Elements of a tile. */
+static size_t elements(const struct shape *s)
+{
+    return (s->m + 2) * (s->m + 2);
+}
+
+static size_t rows(const struct shape *s)
+{
+    return (elements(s) - 1) * s->ld + s->C;
+}
+
 /* ---- input ---- */
 
 static void run_input(const struct rn_kernels *k, void *const *a, const void *arg)
 {
     const struct shape *s = arg;
     const float *x[36];
-    for (size_t e = 0; e < 36; e++) /* in another order than memory's */
-        x[e] = (float *)a[1] + (e * 7 + s->C) % 36 * s->C;
-    k->wino_input(a[0], s->ld, x, s->C);
+    size_t E = elements(s);
+    for (size_t e = 0; e < E; e++) /* in another order than memory's */
+        x[e] = (float *)a[1] + (e * 7 + s->C) % E * s->C;
+    (s->m == 4 ? k->wino_input : k->wino2_input)(a[0], s->ld, x, s->C);
 }
 
 static struct job input_job(const struct shape *s)
 {
-    size_t rows = 35 * s->ld + s->C;
-    struct job j = { run_input, s, { { rows, CANARIES, 0 }, { 36 * s->C, VALUES, 0 } }, 12, "" };
-    snprintf(j.what, sizeof j.what, "wino_input C %zu", s->C);
+    struct job j = {
+        run_input, s, { { rows(s), CANARIES, 0 }, { elements(s) * s->C, VALUES, 0 } }, 12, ""
+    };
+    snprintf(j.what, sizeof j.what, "wino%zu_input C %zu", s->m, s->C);
     return j;
 }
 
-static bool check_input(const struct rn_kernels *k, const struct rn_kernels *right)
+static bool check_input(const struct rn_kernels *k, const struct rn_kernels *right, size_t m)
 {
     for (size_t C = 1; C <= SIZES; C++) {
-        const struct shape s = { .C = C, .ld = C + GAP };
+        const struct shape s = { .m = m, .C = C, .ld = C + GAP };
         struct job j = input_job(&s);
         if (!agree(k, right, &j))
             return false;
@@ -47,21 +61,20 @@ static bool check_input(const struct rn_kernels *k, const struct rn_kernels *rig
 static void run_filter(const struct rn_kernels *k, void *const *a, const void *arg)
 {
     const struct shape *s = arg;
-    k->wino_filter(a[0], s->ld, a[1], s->C);
+    (s->m == 4 ? k->wino_filter : k->wino2_filter)(a[0], s->ld, a[1], s->C);
 }
 
 static struct job filter_job(const struct shape *s)
 {
-    size_t rows = 35 * s->ld + s->C;
-    struct job j = { run_filter, s, { { rows, CANARIES, 0 }, { 9 * s->C, VALUES, 0 } }, 12, "" };
-    snprintf(j.what, sizeof j.what, "wino_filter K %zu", s->C);
+    struct job j = { run_filter, s, { { rows(s), CANARIES, 0 }, { 9 * s->C, VALUES, 0 } }, 12, "" };
+    snprintf(j.what, sizeof j.what, "wino%zu_filter K %zu", s->m, s->C);
     return j;
 }
 
-static bool check_filter(const struct rn_kernels *k, const struct rn_kernels *right)
+static bool check_filter(const struct rn_kernels *k, const struct rn_kernels *right, size_t m)
 {
     for (size_t K = 1; K <= SIZES; K++) {
-        const struct shape s = { .C = K, .ld = K + GAP };
+        const struct shape s = { .m = m, .C = K, .ld = K + GAP };
         struct job j = filter_job(&s);
         if (!agree(k, right, &j))
             return false;
@@ -74,35 +87,35 @@ static bool check_filter(const struct rn_kernels *k, const struct rn_kernels *ri
 static void run_output(const struct rn_kernels *k, void *const *a, const void *arg)
 {
     const struct shape *s = arg;
-    size_t row[16];
-    for (size_t i = 0; i < 16; i++)
-        row[i] = s->outside >> i & 1 ? SIZE_MAX : (i * 5 + s->C) % 16 * (s->C + GAP);
-    k->wino_output(a[0], s->res ? a[2] : NULL, row, a[1], s->ld, s->bias ? a[3] : NULL, s->C,
-                   s->relu);
+    size_t row[16], pixels = s->m * s->m;
+    for (size_t i = 0; i < pixels; i++)
+        row[i] = s->outside >> i & 1 ? SIZE_MAX : (i * 5 + s->C) % pixels * (s->C + GAP);
+    (s->m == 4 ? k->wino_output : k->wino2_output)(a[0], s->res ? a[2] : NULL, row, a[1], s->ld,
+                                                   s->bias ? a[3] : NULL, s->C, s->relu);
 }
 
 static struct job output_job(const struct shape *s)
 {
-    size_t rows = 35 * s->ld + s->C, pixels = 15 * (s->C + GAP) + s->C;
+    size_t pixels = (s->m * s->m - 1) * (s->C + GAP) + s->C;
     struct job j = { run_output,
                      s,
                      { { pixels, CANARIES, 0 },
-                       { rows, VALUES, 0 },
+                       { rows(s), VALUES, 0 },
                        { pixels, VALUES, 0 },
                        { s->C, VALUES, 0 } },
                      16,
                      "" };
-    snprintf(j.what, sizeof j.what, "wino_output K %zu outside %x bias %d res %d relu %d", s->C,
-             s->outside, s->bias, s->res, s->relu);
+    snprintf(j.what, sizeof j.what, "wino%zu_output K %zu outside %x bias %d res %d relu %d", s->m,
+             s->C, s->outside, s->bias, s->res, s->relu);
     return j;
 }
 
-static bool check_output(const struct rn_kernels *k, const struct rn_kernels *right)
+static bool check_output(const struct rn_kernels *k, const struct rn_kernels *right, size_t m)
 {
     static const unsigned outside[] = { 0, 0x8888, 0xF000, 0xFEEE, 0xFFF0 };
     for (size_t K = 1; K <= SIZES; K++) {
         const struct shape s = {
-            K, K + GAP, outside[K % 5], K / 2 % 2 == 0, K / 3 % 2 == 0, K / 5 % 2 == 0
+            m, K, K + GAP, outside[K % 5], K / 2 % 2 == 0, K / 3 % 2 == 0, K / 5 % 2 == 0
         };
         struct job j = output_job(&s);
         if (!agree(k, right, &j))
@@ -111,31 +124,26 @@ static bool check_output(const struct rn_kernels *k, const struct rn_kernels *ri
     return true;
 }
 
-/* ---- speed ---- */
+/* ---- both schemes ---- */
 
-static const struct shape wide = { 128, 128, 0, true, true, true };
+static const struct shape wide4 = { 4, 128, 128, 0, true, true, true };
+static const struct shape wide2 = { 2, 128, 128, 0, true, true, true };
 
-static void bench_input(const struct rn_kernels *k)
-{
-    struct job j = input_job(&wide);
-    bench_job(k, &j);
-}
-
-static void bench_filter(const struct rn_kernels *k)
-{
-    struct job j = filter_job(&wide);
-    bench_job(k, &j);
-}
-
-static void bench_output(const struct rn_kernels *k)
-{
-    struct job j = output_job(&wide);
-    bench_job(k, &j);
-}
-
-const struct test wino_input_test = { "wino_input", check_input, bench_input,
-                                      offsetof(struct rn_kernels, wino_input), true };
-const struct test wino_filter_test = { "wino_filter", check_filter, bench_filter,
-                                       offsetof(struct rn_kernels, wino_filter), true };
-const struct test wino_output_test = { "wino_output", check_output, bench_output,
-                                       offsetof(struct rn_kernels, wino_output), true };
+#define PART(part, name, m)                                                                        \
+    static bool check_##name(const struct rn_kernels *k, const struct rn_kernels *right)           \
+    {                                                                                              \
+        return check_##part(k, right, m);                                                          \
+    }                                                                                              \
+    static void bench_##name(const struct rn_kernels *k)                                           \
+    {                                                                                              \
+        struct job j = part##_job(&wide##m);                                                       \
+        bench_job(k, &j);                                                                          \
+    }                                                                                              \
+    const struct test name##_test = { #name, check_##name, bench_##name,                           \
+                                      offsetof(struct rn_kernels, name), true };
+PART(input, wino_input, 4)
+PART(filter, wino_filter, 4)
+PART(output, wino_output, 4)
+PART(input, wino2_input, 2)
+PART(filter, wino2_filter, 2)
+PART(output, wino2_output, 2)

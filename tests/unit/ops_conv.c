@@ -42,6 +42,10 @@ static const struct conv_case cases[] = {
     { 2, 14, 13, 34, 40, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RESIDUAL | RELU },
     { 1, 16, 12, 40, 70, 1, { 3, 3, 1, 1, 0, 2, 2, 0 }, BIAS },
     { 7, 12, 14, 32, 33, 1, { 3, 3, 1, 1, 0, 0, 1, 2 }, 0 },
+    { 3, 8, 9, 36, 97, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, RELU },
+    { 2, 7, 7, 34, 40, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RESIDUAL | RELU },
+    { 1, 6, 7, 40, 130, 1, { 3, 3, 1, 1, 0, 2, 2, 0 }, BIAS },
+    { 9, 9, 8, 32, 33, 1, { 3, 3, 1, 1, 0, 0, 1, 0 }, RESIDUAL },
     { 2, 6, 7, 5, 40, 5, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS },
     { 2, 7, 7, 33, 33, 3, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS | RESIDUAL | RELU },
     { 2, 5, 6, 40, 66, 2, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RELU },
@@ -124,35 +128,39 @@ static void test_conv(const struct conv_case *c)
     if (optest_init(&t, (struct rn_shape){ c->H, c->W, c->C }, node)) {
         struct rn_conv plan;
         rn_conv_plan(&plan, t.node, rn_kernels_get());
-        t.spreads = plan.algo[RN_FORWARD] == &rn_conv_winograd;
+        t.spreads = plan.algo[RN_FORWARD] == &rn_conv_winograd ||
+                    plan.algo[RN_FORWARD] == &rn_conv_winograd2;
         optest_run(&t);
     }
 }
 
-/* Which layers are Winograd's: a matter of their shape alone. */
+/* Which algorithm a layer gets, forward and backward-data: a matter of its shape alone. */
 static void test_policy(void)
 {
-    static const struct conv_case one[] = {
-        { 1, 12, 12, 32, 32, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 },
-        { 1, 11, 12, 32, 32, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 },
-        { 1, 12, 12, 31, 32, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 },
-        { 1, 12, 12, 64, 64, 2, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 },
-        { 1, 24, 24, 32, 32, 1, { 3, 3, 2, 2, 1, 1, 1, 1 }, 0 },
+    static const struct {
+        struct conv_case c;
+        const struct rn_conv_algo *algo;
+    } layer[] = {
+        { { 1, 8, 8, 32, 32, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 }, &rn_conv_winograd },
+        { { 1, 7, 8, 32, 32, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 }, &rn_conv_winograd2 },
+        { { 1, 6, 6, 32, 32, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 }, &rn_conv_winograd2 },
+        { { 1, 5, 6, 32, 32, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 }, &rn_conv_igemm },
+        { { 1, 8, 8, 31, 32, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 }, &rn_conv_igemm },
+        { { 1, 8, 8, 32, 31, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 }, &rn_conv_igemm },
+        { { 1, 24, 24, 32, 32, 1, { 3, 3, 2, 2, 1, 1, 1, 1 }, 0 }, &rn_conv_igemm },
     };
-    bool right = true;
-
-    for (int i = 0; i < 5; i++) {
-        const struct conv_case *c = &one[i];
+    for (size_t i = 0; i < sizeof layer / sizeof *layer; i++) {
+        const struct conv_case *c = &layer[i].c;
         struct rn_node n = { .op = &rn_op_conv,
                              .x = { c->H, c->W, c->C },
                              .y = { c->H / c->win.stride_h, c->W / c->win.stride_w, c->K },
                              .as.conv = { c->K, c->G, false, c->win } };
         struct rn_conv plan;
         rn_conv_plan(&plan, &n, rn_kernels_get());
-        right &= (plan.algo[RN_FORWARD] == &rn_conv_winograd) == (i == 0) &&
-                 (plan.algo[RN_BACKWARD_DATA] == &rn_conv_winograd) == (i == 0);
+        ok(plan.algo[RN_FORWARD] == layer[i].algo && plan.algo[RN_BACKWARD_DATA] == layer[i].algo,
+           "3x3, stride %d, %d to %d channels, %dx%d: %s", c->win.stride_h, c->C, c->K, c->H, c->W,
+           layer[i].algo->name);
     }
-    ok(right, "Winograd's: 3x3, stride 1, one group, 32 channels and 12x12 pixels or more");
 }
 
 static bool is_stem(const struct conv_case *c)

@@ -1,4 +1,4 @@
-/* How exact Winograd's F(4x4, 3x3) is: against a direct convolution in double, on normal data and
+/* How exact Winograd's F(4x4, 3x3) and F(2x2, 3x3) are: against a direct convolution in double, on normal data and
  * He's weights. */
 #include <math.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "ops/conv.h"
 #include "tap.h"
 
-enum { SIDE = 12, OUT = 48 };
+enum { OUT = 48 };
 
 static float *normal(size_t n, double std, uint64_t sample)
 {
@@ -20,30 +20,31 @@ static float *normal(size_t n, double std, uint64_t sample)
     return v;
 }
 
-static double direct(const float *x, const float *w, int C, int p, int q, int k)
+static double direct(const float *x, const float *w, int side, int C, int p, int q, int k)
 {
     double sum = 0;
     for (int t = 0; t < 9; t++) {
         int h = p + t / 3 - 1, v = q + t % 3 - 1;
-        if (h < 0 || h >= SIDE || v < 0 || v >= SIDE)
+        if (h < 0 || h >= side || v < 0 || v >= side)
             continue;
         for (int c = 0; c < C; c++)
-            sum += (double)x[(h * SIDE + v) * C + c] * w[(k * C + c) * 9 + t];
+            sum += (double)x[(h * side + v) * C + c] * w[(k * C + c) * 9 + t];
     }
     return sum;
 }
 
-static void test_error(int C, double relative, double absolute)
+static void test_error(const struct rn_conv_algo *algo, int side, int C, double relative,
+                       double absolute)
 {
     struct rn_node n = { .op = &rn_op_conv,
-                         .x = { SIDE, SIDE, C },
-                         .y = { SIDE, SIDE, OUT },
+                         .x = { side, side, C },
+                         .y = { side, side, OUT },
                          .as.conv = { OUT, 1, false, rn_window_square(3, 1, 1) } };
     struct rn_conv plan;
     rn_conv_plan(&plan, &n, rn_kernels_get());
-    float *x = normal(SIDE * SIDE * (size_t)C, 1, 0);
+    float *x = normal((size_t)(side * side * C), 1, 0);
     float *w = normal((size_t)OUT * (size_t)C * 9, sqrt(2.0 / (9 * C)), 1);
-    float *y = rn_alloc(SIDE * SIDE * OUT, sizeof *y);
+    float *y = rn_alloc((size_t)(side * side * OUT), sizeof *y);
     void *packed = rn_alloc(rn_conv_packed(&plan, RN_FORWARD), 1);
     void *scratch = rn_alloc(rn_conv_scratch(&plan, RN_FORWARD, 1, 1), 1);
     struct rn_conv_run run = { .N = 1, .x = x, .packed = packed, .y = y, .scratch = scratch };
@@ -51,14 +52,14 @@ static void test_error(int C, double relative, double absolute)
 
     rn_conv_pack(&plan, RN_FORWARD, w, NULL, packed, 0, 1);
     rn_conv_run(&plan, RN_FORWARD, &run, 0, 1);
-    for (int i = 0; i < SIDE * SIDE * OUT; i++) {
-        double want = direct(x, w, C, i / OUT / SIDE, i / OUT % SIDE, i % OUT);
+    for (int i = 0; i < side * side * OUT; i++) {
+        double want = direct(x, w, side, C, i / OUT / side, i / OUT % side, i % OUT);
         error += (y[i] - want) * (y[i] - want);
         norm += want * want;
         most = fmax(most, fabs(y[i] - want));
     }
     error = sqrt(error / norm);
-    ok(plan.algo[RN_FORWARD] == &rn_conv_winograd, "%d channels: by Winograd's algorithm", C);
+    ok(plan.algo[RN_FORWARD] == algo, "%d channels, %dx%d: %s", C, side, side, algo->name);
     ok(error < relative, "relative error %.2g, at most %.2g", error, relative);
     ok(most < absolute, "largest error %.2g, at most %.2g", most, absolute);
     rn_free(x);
@@ -70,7 +71,9 @@ static void test_error(int C, double relative, double absolute)
 
 int main(void)
 {
-    test_error(64, 1.2e-6, 1.2e-5);
-    test_error(512, 2.6e-6, 3e-5);
+    test_error(&rn_conv_winograd, 12, 64, 1.2e-6, 1.2e-5);
+    test_error(&rn_conv_winograd, 12, 512, 2.6e-6, 3e-5);
+    test_error(&rn_conv_winograd2, 7, 64, 4e-7, 3e-6);
+    test_error(&rn_conv_winograd2, 7, 512, 9e-7, 5e-6);
     return done();
 }

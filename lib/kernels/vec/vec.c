@@ -23,6 +23,9 @@ void RN_ISA(rn_vec)(struct rn_kernels *k)
     k->wino_input = RN_ISA(rn_wino_input);
     k->wino_filter = RN_ISA(rn_wino_filter);
     k->wino_output = RN_ISA(rn_wino_output);
+    k->wino2_input = RN_ISA(rn_wino2_input);
+    k->wino2_filter = RN_ISA(rn_wino2_filter);
+    k->wino2_output = RN_ISA(rn_wino2_output);
     k->sgd = RN_ISA(rn_sgd);
     k->peak = RN_ISA(rn_peak);
     k->read = RN_ISA(rn_read);
