@@ -34,6 +34,7 @@ struct rn_call {
     void *scratch;             /* op->scratch(); shared by the team, 64-byte aligned */
     void *param[RN_OP_PARAMS]; /* values, in the order of op->params() */
     const void *packed;        /* weights as rn_conv_pack() laid them out for the pass */
+    const void *next;          /* those of the call that follows, to be fetched ahead */
     /* backward */
     float *dy;   /* complete gradient of y; may be overwritten */
     float *dx;   /* NULL: not wanted */

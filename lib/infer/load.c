@@ -104,8 +104,11 @@ int rn_session_load(struct rn_session *s, const struct rn_model *m, const struct
         rn_free(l.folded);
         return RN_EMEM;
     }
-    for (int i = 0; i < s->units.units; i++)
+    for (int i = 0; i < s->units.units; i++) {
         s->step[i].call.packed = s->arena.base + s->step[i].packed;
+        s->step[i].call.next =
+            i + 1 < s->units.units ? s->arena.base + s->step[i + 1].packed : NULL;
+    }
     load_units(&l);
     rn_free(l.folded);
     if (l.damaged == s->graph.params)

@@ -29,8 +29,8 @@
  * 1 <= M <= igemm_mr, 1 <= K <= igemm_nr. act is ReLU when `relu`, else nothing.
  */
 typedef void rn_igemm_fn(float *y, const float *res, const size_t *row, const float *const *x,
-                         const float *w, const float *bias, size_t M, size_t K, size_t T, size_t C,
-                         bool relu);
+                         const float *w, const float *bias, const float *next, size_t M, size_t K,
+                         size_t T, size_t C, bool relu);
 
 /*
  * One tile of a sum of outer products (a convolution's weight gradient):

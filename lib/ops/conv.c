@@ -12,7 +12,8 @@
 #include "ops/team.h"
 
 static const struct rn_conv_algo *const algos[] = {
-    &rn_conv_winograd, &rn_conv_winograd2, &rn_conv_stem, &rn_conv_igemm, &rn_conv_outer /* the first that fits */
+    &rn_conv_winograd, &rn_conv_winograd2, &rn_conv_stem, &rn_conv_igemm,
+    &rn_conv_outer /* the first that fits */
 };
 
 void rn_conv_plan(struct rn_conv *c, const struct rn_node *n, const struct rn_kernels *k)
@@ -111,6 +112,7 @@ static void forward(const struct rn_call *c, int thread, int threads)
     struct rn_conv_run run = { .N = c->N,
                                .x = c->x,
                                .packed = c->packed,
+                               .next = c->next,
                                .residual = c->residual,
                                .relu = c->relu,
                                .y = c->y,

@@ -7,6 +7,7 @@
 #ifndef RN_OPS_CONV_H
 #define RN_OPS_CONV_H
 
+#include "base/mem.h"
 #include "graph/graph.h"
 #include "kernels/kernels.h"
 
@@ -27,6 +28,7 @@ struct rn_conv_run {
     int N;
     const float *x;        /* [N][H][W][C]       forward, backward-weights */
     const void *packed;    /*                    forward, backward-data */
+    const void *next;      /*                    forward: packed weights that are read next; NULL */
     const float *residual; /* [N][P][Q][K]       forward: added before the activation; NULL */
     bool relu;             /*                    forward */
     float *y;              /* [N][P][Q][K]       forward */
@@ -51,11 +53,22 @@ struct rn_conv_algo {
                 int threads);
 };
 
-extern const struct rn_conv_algo rn_conv_winograd; /* forward, backward-data: 3x3, stride 1 */
+extern const struct rn_conv_algo rn_conv_winograd;  /* forward, backward-data: 3x3, stride 1 */
 extern const struct rn_conv_algo rn_conv_winograd2; /* the same on small maps */
-extern const struct rn_conv_algo rn_conv_stem;     /* forward: few input channels */
-extern const struct rn_conv_algo rn_conv_igemm;    /* forward, backward-data: fits everything */
-extern const struct rn_conv_algo rn_conv_outer;    /* backward-weights: fits everything */
+extern const struct rn_conv_algo rn_conv_stem;      /* forward: few input channels */
+extern const struct rn_conv_algo rn_conv_igemm;     /* forward, backward-data: fits everything */
+extern const struct rn_conv_algo rn_conv_outer;     /* backward-weights: fits everything */
+
+/*
+ * Weights reach the core while it multiplies by those before them. rn_igemm() fetches a line for
+ * each row of a panel, which has nr floats, so the first calls on a panel share what follows: where
+ * call number i begins with the `next` panel of T*C rows; NULL when it has no part.
+ */
+static inline const float *rn_conv_fetch(const float *next, size_t i, size_t nr, size_t TC)
+{
+    enum { LINE = 16 };
+    return next && i < rn_divide_up(nr, LINE) ? next + i * TC * LINE : NULL;
+}
 
 struct rn_conv {
     struct rn_conv_shape s;

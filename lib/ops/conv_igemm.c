@@ -187,7 +187,8 @@ struct job {
     const struct rn_conv *c;
     const struct view *v;
     const float *x;    /* source, at the group's first channel */
-    const float *w;    /* the group's panels */
+    const float *w;    /* the group's panels, */
+    const float *next; /* and what is read after them; NULL */
     const float *bias; /* the group's, or NULL */
     const float *res;  /* laid out like y; NULL */
     float *y;          /* output, at the group's first channel */
@@ -243,8 +244,9 @@ static size_t tiles_per_block(const struct job *j)
     return tiles ? tiles : 1;
 }
 
-static void run_block(const struct job *j, size_t tiles, size_t first, size_t last, size_t panel0,
-                      size_t panel1)
+/* Tiles first .. last with the panels of r; next: what is read after those. */
+static void run_block(const struct job *j, size_t tiles, size_t first, size_t last,
+                      struct rn_range r, const float *next)
 {
     const struct rn_kernels *k = j->c->k;
     size_t T = (size_t)j->v->T, C = (size_t)j->v->C, K = (size_t)j->v->K, nr = k->igemm_nr;
@@ -254,14 +256,15 @@ static void run_block(const struct job *j, size_t tiles, size_t first, size_t la
         size_t m = tile_start(j->rows, tiles, i), M = tile_start(j->rows, tiles, i + 1) - m;
         point(j, m, M, j->pointer + (m - start) * T, j->row + (m - start));
     }
-    for (size_t p = panel0; p < panel1; p++) {
+    for (size_t p = r.first; p < r.last; p++) {
         size_t columns = K - p * nr < nr ? K - p * nr : nr;
         const float *w = j->w + p * nr * T * C, *bias = j->bias ? j->bias + p * nr : NULL;
+        const float *after = p + 1 < r.last ? w + nr * T * C : next;
         const float *res = j->res ? j->res + p * nr : NULL;
         for (size_t i = first; i < last; i++) {
             size_t m = tile_start(j->rows, tiles, i), M = tile_start(j->rows, tiles, i + 1) - m;
             k->igemm(j->y + p * nr, res, j->row + (m - start), j->pointer + (m - start) * T, w,
-                     bias, M, columns, T, C, j->relu);
+                     bias, rn_conv_fetch(after, i - first, nr, T * C), M, columns, T, C, j->relu);
         }
     }
 }
@@ -278,9 +281,11 @@ static void run_job(const struct job *j, int thread, int threads)
         by_panel = rn_share(panels, thread, threads);
     else
         by_tile = rn_share(tiles, thread, threads);
-    for (size_t i = by_tile.first; i < by_tile.last; i += block)
-        run_block(j, tiles, i, i + block < by_tile.last ? i + block : by_tile.last, by_panel.first,
-                  by_panel.last);
+    for (size_t i = by_tile.first; i < by_tile.last; i += block) {
+        bool more = i + block < by_tile.last;
+        run_block(j, tiles, i, more ? i + block : by_tile.last, by_panel,
+                  more ? j->w + by_panel.first * nr * (size_t)j->v->T * (size_t)j->v->C : j->next);
+    }
 }
 
 /* Scratch of one thread: a row of zeros, pointers, row offsets. */
@@ -329,6 +334,7 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
                 fwd ? (const float *)r->packed + (size_t)g * (bias_floats(c, pass) / (size_t)c->s.G)
                     : NULL;
             j.w = w + (size_t)g * group;
+            j.next = i + 1 < views(c, pass) || g + 1 < c->s.G ? j.w + group : r->next;
             run_job(&j, thread, threads);
         }
         w += group * (size_t)c->s.G;

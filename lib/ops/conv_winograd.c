@@ -255,22 +255,31 @@ static void transform_input(const struct job *j, size_t t, size_t at)
     v->input(j->in + at * C, j->ld_in, pixel, C);
 }
 
-/* out[e][t][k] = sum over c of in[e][t][c] * u[e][c][k], for `tiles` tiles and one e. */
-static void multiply(const struct job *j, size_t e, size_t tiles)
+/* The first of the panels in matrix e. */
+static const float *filters(const struct job *j, size_t e)
+{
+    return j->u + (e * j->v.panels + j->panels.first) * (size_t)j->v.C * j->c->k->igemm_nr;
+}
+
+/* out[e][t][k] = sum over c of in[e][t][c] * u[e][c][k], for `tiles` tiles and one e. next: the
+ * filters that are read after those of e. */
+static void multiply(const struct job *j, size_t e, size_t tiles, const float *next)
 {
     const struct rn_kernels *k = j->c->k;
     size_t C = (size_t)j->v.C, nr = k->igemm_nr, parts = rn_divide_up(tiles, k->igemm_mr);
-    const float *u = j->u + (e * j->v.panels + j->panels.first) * C * nr;
+    const float *u = filters(j, e);
     float *out = j->out + e * j->ld_out;
 
     for (size_t t = 0; t < tiles; t++)
         j->row_in[t] = j->in + e * j->ld_in + t * C;
     for (size_t at = 0; at < j->columns; at += nr, u += C * nr) {
-        size_t columns = j->columns - at < nr ? j->columns - at : nr;
+        bool last = j->columns - at <= nr;
+        size_t columns = last ? j->columns - at : nr;
         for (size_t i = 0; i < parts; i++) {
             struct rn_range m = rn_share(tiles, (int)i, (int)parts);
             k->igemm(out + at, NULL, j->row_out + m.first, j->row_in + m.first, u, NULL,
-                     m.last - m.first, columns, 1, C, false);
+                     rn_conv_fetch(last ? next : u + C * nr, i, nr, C), m.last - m.first, columns,
+                     1, C, false);
         }
     }
 }
@@ -292,14 +301,17 @@ static void transform_output(const struct job *j, size_t t, size_t at)
               j->ld_out, j->bias + j->k0, j->columns, j->relu);
 }
 
-static void run_block(const struct job *j, size_t first, size_t tiles)
+/* next: as in multiply(), after the last e. */
+static void run_block(const struct job *j, size_t first, size_t tiles, const float *next)
 {
+    size_t last = j->v.elements - 1;
+
     for (size_t t = 0; t < tiles; t++) {
         transform_input(j, first + t, t);
         j->row_out[t] = t * j->columns;
     }
-    for (size_t e = 0; e < j->v.elements; e++)
-        multiply(j, e, tiles);
+    for (size_t e = 0; e <= last; e++)
+        multiply(j, e, tiles, e < last ? filters(j, e + 1) : next);
     for (size_t t = 0; t < tiles; t++)
         transform_output(j, first + t, t);
 }
@@ -318,8 +330,10 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
     j.u = j.bias + j.v.panels * c->k->igemm_nr;
     share(&j, tiles, thread, threads);
     carve(&j, (char *)r->scratch + (size_t)thread * thread_bytes(&j.v, block), block);
-    for (size_t t = j.tiles.first; t < j.tiles.last; t += block)
-        run_block(&j, t, j.tiles.last - t < block ? j.tiles.last - t : block);
+    for (size_t t = j.tiles.first, left; t < j.tiles.last; t += block) {
+        left = j.tiles.last - t;
+        run_block(&j, t, left < block ? left : block, left > block ? filters(&j, 0) : r->next);
+    }
 }
 
 const struct rn_conv_algo rn_conv_winograd = { .name = "winograd 4x4",

@@ -37,7 +37,7 @@ static void run_tile(const struct rn_kernels *k, float *y, const float *res, voi
     for (size_t i = 0; i < s->T * s->C; i++)
         memcpy(w + i * nr, (float *)a[3] + i * s->K + k0, K * sizeof *w);
     memcpy(bias, (float *)a[4] + k0, K * sizeof *bias);
-    k->igemm(y, res, row, x, w, s->bias ? bias : NULL, M, K, s->T, s->C, s->relu);
+    k->igemm(y, res, row, x, w, s->bias ? bias : NULL, M % 2 ? w : NULL, M, K, s->T, s->C, s->relu);
 }
 
 static void run(const struct rn_kernels *k, void *const *a, const void *arg)
@@ -98,8 +98,8 @@ struct bench {
 static void call(void *arg)
 {
     struct bench *b = arg;
-    b->k->igemm(b->y, NULL, b->row, b->x, b->w, b->w, b->k->igemm_mr, b->k->igemm_nr, TAPS_MAX,
-                b->C, true);
+    b->k->igemm(b->y, NULL, b->row, b->x, b->w, b->w, NULL, b->k->igemm_mr, b->k->igemm_nr,
+                TAPS_MAX, b->C, true);
 }
 
 static void bench_channels(const struct rn_kernels *k, size_t C)

@@ -4,9 +4,10 @@
 #include <math.h>
 
 void rn_igemm_ref(float *y, const float *res, const size_t *row, const float *const *x,
-                  const float *w, const float *bias, size_t M, size_t K, size_t T, size_t C,
+                  const float *w, const float *bias, const float *next, size_t M, size_t K, size_t T, size_t C,
                   bool relu)
 {
+    (void)next;
     for (size_t m = 0; m < M; m++) {
         for (size_t k = 0; k < K; k++) {
             float sum = bias ? bias[k] : 0;

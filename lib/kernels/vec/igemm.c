@@ -4,25 +4,29 @@
  */
 #include "kernels/vec/vec.h"
 
+enum { LINE = 16, L2 = 2 }; /* floats of a cache line; the locality that means the second cache */
+
 /* The arguments of the kernel. */
 struct tile {
     float *y;
     const float *res;
     const size_t *row;
     const float *const *x;
-    const float *w, *bias;
+    const float *w, *bias, *next;
     size_t M, K, T, C;
     bool relu;
 };
 
-TEMPLATE void multiply(vf acc[][NV], const float *const *x, const float *w, size_t C,
-                       const size_t M, const size_t V)
+TEMPLATE void multiply(vf acc[][NV], const float *const *x, const float *w, const float *next,
+                       size_t C, const size_t M, const size_t V)
 {
     const float *in[ROWS_MAX];
     UNROLL
     for (size_t m = 0; m < M; m++)
         in[m] = x[m];
     for (size_t c = 0; c < C; c++, w += NR) {
+        if (V > 1) /* a narrow tile is bound by its loads already */
+            __builtin_prefetch(next + c * LINE, 0, L2);
         vf wide[NV];
         UNROLL
         for (size_t v = 0; v < V; v++)
@@ -34,6 +38,17 @@ TEMPLATE void multiply(vf acc[][NV], const float *const *x, const float *w, size
             for (size_t v = 0; v < V; v++)
                 acc[m][v] = vfma(one, wide[v], acc[m][v]);
         }
+    }
+}
+
+/* The residual is read at the end: rows apart, which hardware does not foresee. */
+TEMPLATE void fetch_residual(const struct tile *p, const size_t M, const size_t V)
+{
+    UNROLL
+    for (size_t m = 0; m < M; m++) {
+        UNROLL
+        for (size_t v = 0; v < V; v++)
+            __builtin_prefetch(p->res + p->row[m] + v * VL, 0, 3);
     }
 }
 
@@ -50,14 +65,17 @@ TEMPLATE void finish(const struct tile *p, size_t at, vf v, size_t n)
 TEMPLATE void compute(const struct tile *p, const size_t M, const size_t V)
 {
     vf acc[ROWS_MAX][NV];
+    if (p->res)
+        fetch_residual(p, M, V);
     UNROLL
     for (size_t m = 0; m < M; m++) {
         UNROLL
         for (size_t v = 0; v < V; v++)
             acc[m][v] = p->bias ? vload(p->bias + v * VL) : (vf){ 0 };
     }
+    const float *next = p->next ? p->next : p->w;
     for (size_t t = 0; t < p->T; t++)
-        multiply(acc, p->x + t * M, p->w + t * p->C * NR, p->C, M, V);
+        multiply(acc, p->x + t * M, p->w + t * p->C * NR, next + t * p->C * LINE, p->C, M, V);
     const size_t last = p->K - (V - 1) * VL;
     UNROLL
     for (size_t m = 0; m < M; m++) {
@@ -93,8 +111,8 @@ SHAPES(11)
 SHAPES(12)
 
 void RN_ISA(rn_igemm)(float *y, const float *res, const size_t *row, const float *const *x,
-                      const float *w, const float *bias, size_t M, size_t K, size_t T, size_t C,
-                      bool relu)
+                      const float *w, const float *bias, const float *next, size_t M, size_t K,
+                      size_t T, size_t C, bool relu)
 {
     static void (*const shape[NV][ROWS_MAX])(const struct tile *) = {
         { narrow_1, narrow_2, narrow_3, narrow_4, narrow_5, narrow_6, narrow_7, narrow_8, narrow_9,
@@ -102,6 +120,6 @@ void RN_ISA(rn_igemm)(float *y, const float *res, const size_t *row, const float
         { wide_1, wide_2, wide_3, wide_4, wide_5, wide_6, wide_7, wide_8, wide_9, wide_10, wide_11,
           wide_12 },
     };
-    const struct tile p = { y, res, row, x, w, bias, M, K, T, C, relu };
+    const struct tile p = { y, res, row, x, w, bias, next, M, K, T, C, relu };
     shape[K > VL][M - 1](&p);
 }
