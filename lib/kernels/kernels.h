@@ -32,6 +32,10 @@ typedef void rn_igemm_fn(float *y, const float *res, const size_t *row, const fl
                          const float *w, const float *bias, const float *next, size_t M, size_t K,
                          size_t T, size_t C, bool relu);
 
+/* The same, but a NULL in x leaves the tap out of that row's chain: taps in the padding of small
+ * maps, where there are many. */
+typedef rn_igemm_fn rn_igemm_sparse_fn;
+
 /*
  * One tile of a sum of outer products (a convolution's weight gradient):
  *   acc[i][j] = (first ? 0 : acc[i][j]) + (sum over m of x[off[m] + i] * dy[m][j])
@@ -136,6 +140,7 @@ struct rn_kernels {
     const char *isa;
     size_t igemm_mr, igemm_nr;
     rn_igemm_fn *igemm;
+    rn_igemm_sparse_fn *igemm_sparse;
     size_t outer_mr, outer_nr;
     rn_outer_fn *outer;
     rn_relu_fn *relu;

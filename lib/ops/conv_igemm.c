@@ -13,6 +13,8 @@
 enum {
     POINTERS = 48 * 1024 / 8,  /* row pointers held for one block of tiles */
     BLOCK_FLOATS = 128 * 1024, /* source floats that a block of tiles reads: half of a common L2 */
+    SMALL_MAP = 5, /* up to here so many taps lie in the padding that they are left out */
+    BATCH_MIN = 4, /* pictures that make tiles of one pixel, with the same taps in all */
 };
 
 /* How output pixels read a source map: output (p, q) of the view reads source row p * step_h +
@@ -193,43 +195,76 @@ struct job {
     const float *res;  /* laid out like y; NULL */
     float *y;          /* output, at the group's first channel */
     bool relu;
-    size_t rows;           /* N * P * Q */
-    const float *zero;     /* [C] */
+    bool sparse;           /* taps in the padding are left out */
+    size_t N, rows;        /* N * P * Q, by pictures, or by pixels when sparse; in */
+    size_t run, tiles;     /* runs of so many rows, with so many tiles each */
+    const float *zero;     /* [C]; NULL when sparse */
     const float **pointer; /* [POINTERS] */
     size_t *row;           /* [POINTERS] */
 };
 
-/* Tiles have floor or ceil of rows / tiles rows, so that none is a short one. */
-static size_t tile_start(size_t rows, size_t tiles, size_t i)
+/* Tiles of a run have floor or ceil of run / tiles rows, so that none is a short one. */
+static size_t tile_start(const struct job *j, size_t i)
 {
-    size_t each = rows / tiles, more = rows % tiles;
-    return i * each + (i < more ? i : more);
+    size_t each = j->run / j->tiles, more = j->run % j->tiles, in_run = i % j->tiles;
+    return i / j->tiles * j->run + in_run * each + (in_run < more ? in_run : more);
+}
+
+/* Small maps have the pixels outermost: those of several pictures share their taps. */
+static void order_rows(struct job *j, int N)
+{
+    const struct view *v = j->v;
+    j->N = (size_t)N;
+    j->rows = (size_t)N * (size_t)v->P * (size_t)v->Q;
+    j->sparse = v->T > 1 && v->P <= SMALL_MAP && v->Q <= SMALL_MAP;
+    j->run = j->sparse && N >= BATCH_MIN ? (size_t)N : j->rows;
+    j->tiles = rn_divide_up(j->run, j->c->k->igemm_mr);
+}
+
+/* Picture n, output pixel (p, q) of row m, and the row behind it. */
+struct place {
+    size_t n;
+    int p, q;
+};
+
+static struct place place_at(const struct job *j, size_t m)
+{
+    size_t PQ = (size_t)j->v->P * (size_t)j->v->Q, Q = (size_t)j->v->Q;
+    size_t pixel = j->sparse ? m / j->N : m % PQ;
+    return (struct place){ j->sparse ? m % j->N : m / PQ, (int)(pixel / Q), (int)(pixel % Q) };
+}
+
+static void step(const struct job *j, struct place *at)
+{
+    if (j->sparse && ++at->n < j->N)
+        return;
+    if (j->sparse)
+        at->n = 0;
+    if (++at->q < j->v->Q)
+        return;
+    at->q = 0;
+    if (++at->p < j->v->P)
+        return;
+    at->p = 0;
+    at->n++;
 }
 
 /* Row offsets and tap pointers of the rows m0 .. m0 + M, pointers as [T][M]. */
 static void point(const struct job *j, size_t m0, size_t M, const float **pointer, size_t *row)
 {
     const struct view *v = j->v;
-    size_t PQ = (size_t)v->P * (size_t)v->Q, n = m0 / PQ, at = m0 % PQ;
-    int p = (int)(at / (size_t)v->Q), q = (int)(at % (size_t)v->Q);
+    struct place at = place_at(j, m0);
 
-    for (size_t i = 0; i < M; i++) {
-        const float *image = j->x + n * (size_t)v->H * (size_t)v->W * (size_t)v->ld;
-        size_t oh = (size_t)(v->out_h + p * v->out_step_h);
-        size_t ow = (size_t)(v->out_w + q * v->out_step_w);
-        row[i] = ((n * (size_t)v->out_H + oh) * (size_t)v->out_W + ow) * (size_t)v->out_ld;
+    for (size_t i = 0; i < M; i++, step(j, &at)) {
+        const float *image = j->x + at.n * (size_t)v->H * (size_t)v->W * (size_t)v->ld;
+        size_t oh = (size_t)(v->out_h + at.p * v->out_step_h);
+        size_t ow = (size_t)(v->out_w + at.q * v->out_step_w);
+        row[i] = ((at.n * (size_t)v->out_H + oh) * (size_t)v->out_W + ow) * (size_t)v->out_ld;
         for (int t = 0; t < v->T; t++) {
-            int h = p * v->step_h + v->dh[t], w = q * v->step_w + v->dw[t];
+            int h = at.p * v->step_h + v->dh[t], w = at.q * v->step_w + v->dw[t];
             bool inside = (unsigned)h < (unsigned)v->H && (unsigned)w < (unsigned)v->W;
             pointer[(size_t)t * M + i] =
                 inside ? image + ((size_t)h * (size_t)v->W + (size_t)w) * (size_t)v->ld : j->zero;
-        }
-        if (++q == v->Q) {
-            q = 0;
-            if (++p == v->P) {
-                p = 0;
-                n++;
-            }
         }
     }
 }
@@ -245,15 +280,16 @@ static size_t tiles_per_block(const struct job *j)
 }
 
 /* Tiles first .. last with the panels of r; next: what is read after those. */
-static void run_block(const struct job *j, size_t tiles, size_t first, size_t last,
-                      struct rn_range r, const float *next)
+static void run_block(const struct job *j, size_t first, size_t last, struct rn_range r,
+                      const float *next)
 {
     const struct rn_kernels *k = j->c->k;
+    rn_igemm_fn *igemm = j->sparse ? k->igemm_sparse : k->igemm;
     size_t T = (size_t)j->v->T, C = (size_t)j->v->C, K = (size_t)j->v->K, nr = k->igemm_nr;
-    size_t start = tile_start(j->rows, tiles, first);
+    size_t start = tile_start(j, first);
 
     for (size_t i = first; i < last; i++) {
-        size_t m = tile_start(j->rows, tiles, i), M = tile_start(j->rows, tiles, i + 1) - m;
+        size_t m = tile_start(j, i), M = tile_start(j, i + 1) - m;
         point(j, m, M, j->pointer + (m - start) * T, j->row + (m - start));
     }
     for (size_t p = r.first; p < r.last; p++) {
@@ -262,9 +298,9 @@ static void run_block(const struct job *j, size_t tiles, size_t first, size_t la
         const float *after = p + 1 < r.last ? w + nr * T * C : next;
         const float *res = j->res ? j->res + p * nr : NULL;
         for (size_t i = first; i < last; i++) {
-            size_t m = tile_start(j->rows, tiles, i), M = tile_start(j->rows, tiles, i + 1) - m;
-            k->igemm(j->y + p * nr, res, j->row + (m - start), j->pointer + (m - start) * T, w,
-                     bias, rn_conv_fetch(after, i - first, nr, T * C), M, columns, T, C, j->relu);
+            size_t m = tile_start(j, i), M = tile_start(j, i + 1) - m;
+            igemm(j->y + p * nr, res, j->row + (m - start), j->pointer + (m - start) * T, w, bias,
+                  rn_conv_fetch(after, i - first, nr, T * C), M, columns, T, C, j->relu);
         }
     }
 }
@@ -273,7 +309,7 @@ static void run_block(const struct job *j, size_t tiles, size_t first, size_t la
 static void run_job(const struct job *j, int thread, int threads)
 {
     size_t nr = j->c->k->igemm_nr, panels = rn_divide_up((size_t)j->v->K, nr);
-    size_t tiles = rn_divide_up(j->rows, j->c->k->igemm_mr), block = tiles_per_block(j);
+    size_t tiles = j->rows / j->run * j->tiles, block = tiles_per_block(j);
     size_t weights = panels * nr * (size_t)j->v->T * (size_t)j->v->C;
     struct rn_range by_panel = { 0, panels }, by_tile = { 0, tiles };
 
@@ -283,7 +319,7 @@ static void run_job(const struct job *j, int thread, int threads)
         by_tile = rn_share(tiles, thread, threads);
     for (size_t i = by_tile.first; i < by_tile.last; i += block) {
         bool more = i + block < by_tile.last;
-        run_block(j, tiles, i, more ? i + block : by_tile.last, by_panel,
+        run_block(j, i, more ? i + block : by_tile.last, by_panel,
                   more ? j->w + by_panel.first * nr * (size_t)j->v->T * (size_t)j->v->C : j->next);
     }
 }
@@ -302,14 +338,14 @@ static size_t scratch(const struct rn_conv *c, enum rn_pass pass, int N, int thr
     return (size_t)threads * thread_scratch(c);
 }
 
-static void carve(struct job *j, char *base)
+/* Returns the row of zeros. */
+static const float *carve(struct job *j, char *base)
 {
     size_t C = (size_t)(j->c->s.C > j->c->s.K ? j->c->s.C : j->c->s.K);
     size_t zeros = rn_align(C * sizeof(float));
-    memset(base, 0, zeros);
-    j->zero = (const float *)base;
     j->pointer = (const float **)(base + zeros);
     j->row = (size_t *)(base + zeros + (thread_scratch(j->c) - zeros) / 2);
+    return memset(base, 0, zeros);
 }
 
 static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r, int thread,
@@ -318,15 +354,16 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
     bool fwd = pass == RN_FORWARD;
     const float *w = (const float *)r->packed + bias_floats(c, pass);
     struct job j = { .c = c, .relu = fwd && r->relu };
-    carve(&j, (char *)r->scratch + (size_t)thread * thread_scratch(c));
+    const float *zero = carve(&j, (char *)r->scratch + (size_t)thread * thread_scratch(c));
 
     for (int i = 0; i < views(c, pass); i++) {
         struct view v;
         make_view(c, pass, i, &v);
         size_t group = view_floats(c, &v) / (size_t)c->s.G;
         j.v = &v;
-        j.rows = (size_t)r->N * (size_t)v.P * (size_t)v.Q;
-        for (int g = 0; g < c->s.G && !(r->add && !v.T && !fwd); g++) {
+        order_rows(&j, r->N);
+        j.zero = j.sparse ? NULL : zero;
+        for (int g = 0; g < c->s.G && j.rows && !(r->add && !v.T && !fwd); g++) {
             j.x = (fwd ? r->x : r->dy) + g * v.C;
             j.y = (fwd ? r->y : r->dx) + g * v.K;
             j.res = fwd ? r->residual ? r->residual + g * v.K : NULL : r->add ? j.y : NULL;

@@ -10,6 +10,7 @@
 enum { REF_IGEMM_MR = 4, REF_IGEMM_NR = 8, REF_OUTER_MR = 4, REF_OUTER_NR = 8 };
 
 rn_igemm_fn rn_igemm_ref;
+rn_igemm_sparse_fn rn_igemm_sparse_ref;
 rn_outer_fn rn_outer_ref;
 rn_relu_fn rn_relu_ref;
 rn_add_fn rn_add_ref;

@@ -41,6 +41,33 @@ TEMPLATE void multiply(vf acc[][NV], const float *const *x, const float *w, cons
     }
 }
 
+/* A tap that some rows leave out: they take part with another row's input, and get back what they
+ * were. */
+TEMPLATE void multiply_some(vf acc[][NV], const float *const *x, const float *w, const float *next,
+                            size_t C, const size_t M, const size_t V)
+{
+    const float *in[ROWS_MAX], *any = NULL;
+    vf was[ROWS_MAX][NV];
+    for (size_t m = 0; m < M; m++)
+        any = x[m] ? x[m] : any;
+    if (!any)
+        return;
+    UNROLL
+    for (size_t m = 0; m < M; m++) {
+        in[m] = x[m] ? x[m] : any;
+        UNROLL
+        for (size_t v = 0; v < V; v++)
+            was[m][v] = acc[m][v];
+    }
+    multiply(acc, in, w, next, C, M, V);
+    UNROLL
+    for (size_t m = 0; m < M; m++) {
+        UNROLL
+        for (size_t v = 0; v < V; v++)
+            acc[m][v] = x[m] ? acc[m][v] : was[m][v];
+    }
+}
+
 /* The residual is read at the end: rows apart, which hardware does not foresee. */
 TEMPLATE void fetch_residual(const struct tile *p, const size_t M, const size_t V)
 {
@@ -62,7 +89,7 @@ TEMPLATE void finish(const struct tile *p, size_t at, vf v, size_t n)
     vstore_n(p->y + at, v, n);
 }
 
-TEMPLATE void compute(const struct tile *p, const size_t M, const size_t V)
+TEMPLATE void compute(const struct tile *p, const size_t M, const size_t V, const bool sparse)
 {
     vf acc[ROWS_MAX][NV];
     if (p->res)
@@ -75,7 +102,8 @@ TEMPLATE void compute(const struct tile *p, const size_t M, const size_t V)
     }
     const float *next = p->next ? p->next : p->w;
     for (size_t t = 0; t < p->T; t++)
-        multiply(acc, p->x + t * M, p->w + t * p->C * NR, next + t * p->C * LINE, p->C, M, V);
+        (sparse ? multiply_some : multiply)(acc, p->x + t * M, p->w + t * p->C * NR,
+                                            next + t * p->C * LINE, p->C, M, V);
     const size_t last = p->K - (V - 1) * VL;
     UNROLL
     for (size_t m = 0; m < M; m++) {
@@ -86,17 +114,17 @@ TEMPLATE void compute(const struct tile *p, const size_t M, const size_t V)
 }
 
 /* A function per shape, so that each has the registers to itself. */
-#define SHAPES(M)                                                                                  \
-    static inline void narrow_##M(const struct tile *p)                                            \
+#define SHAPE(name, M, V, sparse)                                                                  \
+    static void name##_##M(const struct tile *p)                                                   \
     {                                                                                              \
         if (M <= MR)                                                                               \
-            compute(p, M, 1);                                                                      \
-    }                                                                                              \
-    static inline void wide_##M(const struct tile *p)                                              \
-    {                                                                                              \
-        if (M <= MR)                                                                               \
-            compute(p, M, 2);                                                                      \
+            compute(p, M, V, sparse);                                                              \
     }
+#define SHAPES(M)                                                                                  \
+    SHAPE(narrow, M, 1, false)                                                                     \
+    SHAPE(wide, M, 2, false)                                                                       \
+    SHAPE(sparse_narrow, M, 1, true)                                                               \
+    SHAPE(sparse_wide, M, 2, true)
 SHAPES(1)
 SHAPES(2)
 SHAPES(3)
@@ -110,16 +138,27 @@ SHAPES(10)
 SHAPES(11)
 SHAPES(12)
 
+typedef void shape_fn(const struct tile *);
+#define ROWS(name)                                                                                 \
+    {                                                                                              \
+        name##_1, name##_2, name##_3, name##_4, name##_5, name##_6, name##_7, name##_8, name##_9,  \
+            name##_10, name##_11, name##_12                                                        \
+    }
+
 void RN_ISA(rn_igemm)(float *y, const float *res, const size_t *row, const float *const *x,
                       const float *w, const float *bias, const float *next, size_t M, size_t K,
                       size_t T, size_t C, bool relu)
 {
-    static void (*const shape[NV][ROWS_MAX])(const struct tile *) = {
-        { narrow_1, narrow_2, narrow_3, narrow_4, narrow_5, narrow_6, narrow_7, narrow_8, narrow_9,
-          narrow_10, narrow_11, narrow_12 },
-        { wide_1, wide_2, wide_3, wide_4, wide_5, wide_6, wide_7, wide_8, wide_9, wide_10, wide_11,
-          wide_12 },
-    };
+    static shape_fn *const shape[NV][ROWS_MAX] = { ROWS(narrow), ROWS(wide) };
+    const struct tile p = { y, res, row, x, w, bias, next, M, K, T, C, relu };
+    shape[K > VL][M - 1](&p);
+}
+
+void RN_ISA(rn_igemm_sparse)(float *y, const float *res, const size_t *row, const float *const *x,
+                             const float *w, const float *bias, const float *next, size_t M,
+                             size_t K, size_t T, size_t C, bool relu)
+{
+    static shape_fn *const shape[NV][ROWS_MAX] = { ROWS(sparse_narrow), ROWS(sparse_wide) };
     const struct tile p = { y, res, row, x, w, bias, next, M, K, T, C, relu };
     shape[K > VL][M - 1](&p);
 }

@@ -8,6 +8,7 @@ void RN_ISA(rn_vec)(struct rn_kernels *k)
     k->igemm_mr = MR;
     k->igemm_nr = NR;
     k->igemm = RN_ISA(rn_igemm);
+    k->igemm_sparse = RN_ISA(rn_igemm_sparse);
     k->outer_mr = MR;
     k->outer_nr = NR;
     k->outer = RN_ISA(rn_outer);

@@ -31,6 +31,7 @@ enum {
 #define RN_ISA(name) RN_EXPAND(name, RN_SUFFIX)
 
 rn_igemm_fn RN_ISA(rn_igemm);
+rn_igemm_sparse_fn RN_ISA(rn_igemm_sparse);
 rn_outer_fn RN_ISA(rn_outer);
 rn_relu_fn RN_ISA(rn_relu);
 rn_add_fn RN_ISA(rn_add);
