@@ -5,8 +5,9 @@
 #include "kernels/kernels.h"
 
 enum {
-    SLICE = 16,       /* pictures for each thread: the weights are read once for them */
-    MACS_A_BYTE = 64, /* of weights, that make it worth reading them */
+    SLICE = 16,           /* pictures for each thread: the weights are read once for them */
+    MACS_A_BYTE = 64,     /* of weights, that make it worth reading them */
+    NEAR_BYTES = 4 << 20, /* of outputs, that stay in the cache of a thread, about */
 };
 
 static size_t larger(size_t a, size_t b)
@@ -59,48 +60,116 @@ static size_t scratch_bytes(const struct rn_step *step, int pictures, int thread
 }
 
 /* A unit's output lives until the last unit that reads it. The last unit's goes to the caller. */
-static int place_outputs(struct rn_session *s)
+static void make_spans(struct rn_session *s, struct rn_span *span)
 {
     int units = s->units.units;
-    struct rn_span *span = rn_alloc((size_t)units, sizeof *span);
 
-    if (!span)
-        return RN_EMEM;
     for (int i = 0; i < units; i++) {
         const struct rn_unit *u = &s->units.unit[i];
         size_t floats = i + 1 < units ? rn_shape_count(s->graph.node[u->out].y) : 0;
-        span[i] = (struct rn_span){ floats * sizeof(float), i, i, 0 };
+        s->step[i].bytes = floats * sizeof(float);
+        span[i] = (struct rn_span){ s->step[i].bytes, i, i, 0 };
         if (u->in >= 0)
             span[u->in].last = i;
         if (u->residual >= 0)
             span[u->residual].last = i;
     }
-    int status = rn_layout(span, units, &s->outputs_bytes);
-    for (int i = 0; i < units && !status; i++)
-        s->step[i].y = span[i].offset;
+}
+
+static size_t bytes_of(const struct rn_session *s, int unit)
+{
+    return unit >= 0 ? s->step[unit].bytes : 0;
+}
+
+/*
+ * Where the first units, which gain from running by few pictures, end. A picture gains that the
+ * unit's inputs and output stay in the cache, and loses its share of reading the weights again.
+ */
+static int choose_cut(const struct rn_session *s, int few)
+{
+    double gain = 0, best = 0;
+    int cut = 0;
+
+    for (int i = 0; i < s->units.units; i++) {
+        const struct rn_unit *u = &s->units.unit[i];
+        gain += (double)(bytes_of(s, i) + bytes_of(s, u->in) + bytes_of(s, u->residual));
+        gain -= (double)packed_bytes(&s->step[i]) / few;
+        if (gain > best) {
+            best = gain;
+            cut = i + 1;
+        }
+    }
+    return cut;
+}
+
+/* Places the near outputs, or the others. */
+static int place(struct rn_session *s, const struct rn_span *all, bool near, size_t *total)
+{
+    size_t units = (size_t)s->units.units;
+    struct rn_span *span = rn_alloc(units, sizeof *span);
+
+    if (!span)
+        return RN_EMEM;
+    for (size_t i = 0; i < units; i++) {
+        span[i] = all[i];
+        span[i].bytes = s->step[i].near == near ? all[i].bytes : 0;
+    }
+    int status = rn_layout(span, (int)units, total);
+    for (size_t i = 0; i < units && !status; i++)
+        if (s->step[i].near == near)
+            s->step[i].y = span[i].offset;
+    rn_free(span);
+    return status;
+}
+
+/* Near are the outputs that only units before the cut read. */
+static int place_outputs(struct rn_session *s)
+{
+    size_t all;
+    struct rn_span *span = rn_alloc((size_t)s->units.units, sizeof *span);
+    int status = span ? 0 : RN_EMEM;
+
+    if (!status) {
+        make_spans(s, span);
+        status = rn_layout(span, s->units.units, &all);
+    }
+    if (!status) {
+        size_t few = all ? NEAR_BYTES / all : SLICE;
+        few = few < 1 ? 1 : few > SLICE ? SLICE : few;
+        if ((int)few * s->threads < s->room) {
+            s->near_room = (int)few * s->threads;
+            s->cut = choose_cut(s, (int)few);
+        }
+        for (int i = 0; i < s->units.units; i++)
+            s->step[i].near = span[i].last < s->cut;
+        status = place(s, span, true, &s->near_bytes);
+    }
+    if (!status)
+        status = place(s, span, false, &s->bytes);
     rn_free(span);
     return status;
 }
 
 /* Folded weights, the larger of the two ways' scratch, outputs. */
-static void place_rest(struct rn_session *s)
+static void place_all(struct rn_session *s)
 {
     size_t weights = 0, together = 0, alone = 0;
-    int each = s->room / s->threads;
 
     for (int i = 0; i < s->units.units; i++) {
         struct rn_step *step = &s->step[i];
+        int pictures = i < s->cut ? s->near_room : s->room;
         step->packed = weights;
         weights += rn_align(packed_bytes(step));
-        together = larger(together, scratch_bytes(step, s->room, s->threads));
-        if (each)
-            alone = larger(alone, scratch_bytes(step, each, 1));
+        together = larger(together, scratch_bytes(step, pictures, s->threads));
+        if (pictures >= s->threads)
+            alone = larger(alone, scratch_bytes(step, pictures / s->threads, 1));
     }
     s->alone = pictures_worth(&s->graph, weights);
     s->scratch = weights;
     s->scratch_alone = alone;
-    s->outputs = weights + larger(together, alone * (size_t)s->threads);
-    s->bytes = s->outputs + s->outputs_bytes * (size_t)s->room;
+    s->near = weights + larger(together, alone * (size_t)s->threads);
+    s->outputs = s->near + s->near_bytes * (size_t)s->near_room;
+    s->size = s->outputs + s->bytes * (size_t)s->room;
 }
 
 int rn_session_plan(struct rn_session *s, const struct rn_model *m, int batch, int threads)
@@ -121,6 +190,6 @@ int rn_session_plan(struct rn_session *s, const struct rn_model *m, int batch, i
         init_step(s, i, k);
     if ((status = place_outputs(s)))
         return status;
-    place_rest(s);
+    place_all(s);
     return 0;
 }

@@ -100,7 +100,7 @@ int rn_session_load(struct rn_session *s, const struct rn_model *m, const struct
 
     l.most = largest(&s->graph);
     l.folded = rn_alloc(l.most, (size_t)s->threads * 2 * sizeof *l.folded);
-    if (!l.folded || rn_arena_init(&s->arena, s->bytes)) {
+    if (!l.folded || rn_arena_init(&s->arena, s->size)) {
         rn_free(l.folded);
         return RN_EMEM;
     }

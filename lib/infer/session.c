@@ -68,7 +68,7 @@ int rn_session_bytes(const struct rn_model *m, int batch, int threads, size_t *b
     struct rn_session *s = rn_alloc(1, sizeof *s);
     int status = s ? rn_session_plan(s, m, batch, threads) : RN_EMEM;
 
-    *bytes = status ? 0 : s->bytes;
+    *bytes = status ? 0 : s->size;
     rn_session_free(s);
     return status;
 }
@@ -78,20 +78,25 @@ struct slice {
     const float *x;
     float *logits;
     int n;
-    int thread, threads;     /* of those that work on it */
-    char *scratch, *outputs; /* of the slice */
-    size_t room;             /* pictures */
+    int thread, threads;            /* of those that work on it */
+    char *scratch, *near, *outputs; /* its own */
+    size_t room, near_room;         /* pictures */
+    size_t first;                   /* picture among those of the outputs, not of the near ones */
 };
 
 /* What unit `from` gives, -1: the network's input. */
 static const float *output(const struct rn_session *s, const struct slice *of, int from)
 {
-    return from < 0 ? of->x : (const float *)(of->outputs + s->step[from].y * of->room);
+    if (from < 0)
+        return of->x;
+    const struct rn_step *step = &s->step[from];
+    return (const float *)(step->near ? of->near + step->y * of->near_room
+                                      : of->outputs + step->y * of->room + step->bytes * of->first);
 }
 
-static void run_slice(const struct rn_session *s, const struct slice *of)
+static void run_units(const struct rn_session *s, const struct slice *of, int first, int last)
 {
-    for (int i = 0; i < s->units.units; i++) {
+    for (int i = first; i < last; i++) {
         const struct rn_unit *u = &s->units.unit[i];
         struct rn_call call = s->step[i].call;
         call.N = of->n;
@@ -105,48 +110,70 @@ static void run_slice(const struct rn_session *s, const struct slice *of)
     }
 }
 
-/* The pictures of r, in slices of one size, as far as that goes. */
-static void run_slices(const struct rn_session *s, struct slice of, struct rn_range r)
+/* Pictures r of a slice or batch. */
+static struct slice part(const struct rn_session *s, const struct slice *of, struct rn_range r)
 {
-    size_t n = r.last - r.first, slices = rn_divide_up(n, of.room);
-    const float *x = of.x;
-    float *logits = of.logits;
+    struct slice p = *of;
+    p.x += r.first * s->pixels;
+    p.logits += r.first * (size_t)s->classes;
+    p.n = (int)(r.last - r.first);
+    return p;
+}
+
+static void run_slice(const struct rn_session *s, const struct slice *of)
+{
+    size_t n = (size_t)of->n, parts = s->cut ? rn_divide_up(n, of->near_room) : 0;
+
+    for (size_t i = 0; i < parts; i++) {
+        struct rn_range r = rn_share(n, (int)i, (int)parts);
+        struct slice few = part(s, of, r);
+        few.first = r.first;
+        run_units(s, &few, 0, s->cut);
+    }
+    run_units(s, of, s->cut, s->units.units);
+}
+
+/* A batch in slices of one size, as far as that goes. */
+static void run_slices(const struct rn_session *s, const struct slice *batch)
+{
+    size_t n = (size_t)batch->n, slices = rn_divide_up(n, batch->room);
 
     for (size_t i = 0; i < slices; i++) {
-        struct rn_range part = rn_share(n, (int)i, (int)slices);
-        of.x = x + (r.first + part.first) * s->pixels;
-        of.logits = logits + (r.first + part.first) * (size_t)s->classes;
-        of.n = (int)(part.last - part.first);
+        struct slice of = part(s, batch, rn_share(n, (int)i, (int)slices));
         run_slice(s, &of);
     }
 }
 
-/* One thread's part of a batch. */
-static void run_thread(const struct rn_session *s, struct slice of, int n, int thread, int threads)
+/* A batch, as one of `threads`; of: what the team has. */
+static void run_thread(const struct rn_session *s, struct slice of, int thread, int threads)
 {
-    size_t each = (size_t)(s->room / s->threads), me = (size_t)thread;
+    size_t me = (size_t)thread, team = (size_t)s->threads;
 
-    if (n / s->threads < s->alone || s->threads == 1) {
+    if (of.n / s->threads < s->alone || s->threads == 1) {
         of.thread = thread;
         of.threads = threads;
-        of.room = (size_t)s->room;
-        run_slices(s, of, (struct rn_range){ 0, (size_t)n });
     } else {
+        of = part(s, &of, rn_share((size_t)of.n, thread, threads));
         of.thread = 0;
         of.threads = 1;
-        of.room = each;
+        of.room /= team;
+        of.near_room /= team;
         of.scratch += me * s->scratch_alone;
-        of.outputs += me * each * s->outputs_bytes;
-        run_slices(s, of, rn_share((size_t)n, thread, threads));
+        of.outputs += me * of.room * s->bytes;
+        of.near += me * of.near_room * s->near_bytes;
     }
+    run_slices(s, &of);
 }
 
 void rn_session_run(struct rn_session *s, const float *x, int n, float *logits)
 {
-    struct slice all = { .x = x, .logits = logits };
+    struct slice all = { .x = x, .logits = logits, .n = n };
 
+    all.room = (size_t)s->room;
+    all.near_room = (size_t)s->near_room;
     all.scratch = s->arena.base + s->scratch;
+    all.near = s->arena.base + s->near;
     all.outputs = s->arena.base + s->outputs;
 #pragma omp parallel num_threads(s->threads)
-    run_thread(s, all, n, omp_get_thread_num(), omp_get_num_threads());
+    run_thread(s, all, omp_get_thread_num(), omp_get_num_threads());
 }

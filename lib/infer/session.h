@@ -15,7 +15,9 @@ struct rn_step {
     struct rn_call call; /* without what changes from run to run: N, x, residual, y, scratch */
     struct rn_conv conv;
     size_t packed; /* offset of folded and packed weights */
-    size_t y;      /* offset of the output, in bytes for one picture */
+    bool near;     /* the output lies among the near ones, */
+    size_t y;      /* at this offset, for one picture, */
+    size_t bytes;  /* and has so many bytes a picture */
 };
 
 static inline bool rn_step_has_conv(const struct rn_step *s)
@@ -24,23 +26,26 @@ static inline bool rn_step_has_conv(const struct rn_step *s)
 }
 
 /*
- * A batch goes through the network in slices, whose outputs stay near in the cache and bound the
- * memory. Either the team works on a slice together, or, when each thread gets pictures enough to
- * be worth reading the weights by itself, each takes its own slices and waits for nobody.
+ * A batch goes through the network in slices, whose outputs bound the memory. Either the team works
+ * on a slice together, or, when each thread gets pictures enough to be worth reading the weights by
+ * itself, each takes its own slices and waits for nobody. The first units of most networks have
+ * much to read and write and few weights: they run through a slice by a few pictures at a time, so
+ * that their outputs, the near ones, stay in the cache.
  */
 struct rn_session {
     int batch, threads, classes;
-    int room;              /* pictures that the outputs have room for; a slice of the team */
-    int alone;             /* pictures for each thread from which on it works alone */
     size_t pixels;         /* floats of a picture */
     struct rn_graph graph; /* its own, so that the model may go */
     struct rn_units units;
-    struct rn_step *step; /* [units.units] */
-    size_t scratch;       /* offset of the scratch, shared by all steps, */
-    size_t scratch_alone; /* and bytes of it for a thread that works alone */
-    size_t outputs;       /* offset of the outputs, */
-    size_t outputs_bytes; /* and their bytes for one picture */
-    size_t bytes;         /* of the arena */
+    struct rn_step *step;     /* [units.units] */
+    int cut;                  /* units that run by a few pictures at a time */
+    int alone;                /* pictures for each thread from which on it works alone */
+    int room, near_room;      /* pictures that the outputs have room for, the near ones */
+    size_t bytes, near_bytes; /* of the outputs for one picture, of the near ones */
+    size_t scratch;           /* offset of the scratch, shared by all steps, */
+    size_t scratch_alone;     /* and bytes of it for a thread that works alone */
+    size_t near, outputs;     /* offsets of the near outputs, of the others */
+    size_t size;              /* of the arena */
     struct rn_arena arena;
 };
 
