@@ -41,6 +41,19 @@ static const struct conv_case cases[] = {
     { 2, 5, 6, 40, 66, 2, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RELU },
     { 2, 6, 6, 17, 17, 17, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 },
     { 3, 5, 4, 20, 12, 4, { 1, 1, 2, 2, 0, 0, 0, 0 }, BIAS },
+    /* narrow groups: tiles and vectors that are not full, more pixels than a tile, every width */
+    { 5, 7, 9, 37, 37, 37, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RESIDUAL | RELU },
+    { 2, 9, 8, 24, 24, 24, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS },
+    { 2, 8, 9, 19, 19, 19, { 5, 3, 1, 1, 2, 1, 0, 2 }, BIAS },
+    { 2, 9, 7, 22, 22, 11, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RELU },
+    { 3, 11, 9, 36, 36, 9, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RESIDUAL | RELU },
+    { 2, 15, 13, 20, 20, 5, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS },
+    { 5, 5, 7, 40, 40, 5, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RELU },
+    { 2, 9, 8, 24, 24, 3, { 3, 3, 2, 2, 1, 1, 1, 1 }, RESIDUAL },
+    { 2, 6, 7, 8, 8, 2, { 3, 3, 1, 1, 0, 2, 2, 0 }, 0 },
+    { 2, 7, 5, 48, 48, 3, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RELU },
+    { 2, 7, 9, 32, 32, 2, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS },
+    { 2, 5, 7, 64, 64, 2, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RESIDUAL },
 };
 
 /* The sum over a filter's taps for output (p, q, k) of one picture; *scale that of the absolute
@@ -149,6 +162,48 @@ static void test_policy(void)
     ok(right, "Winograd's: 3x3, stride 1, one group, 32 channels and 12x12 pixels or more");
 }
 
+/* Forward by a plan, whatever it says. */
+static struct result run_plan(const struct optest *t, const struct rn_conv *c)
+{
+    struct result r = { .y = take(t->ys, sizeof(float)) };
+    float *w = to_float(t->in.param[0], t->ps[0]), *bias = to_float(t->in.param[1], t->ps[1]);
+    void *packed = take(rn_conv_packed(c, RN_FORWARD), 1);
+    struct rn_conv_run run = { .N = t->N,
+                               .x = to_float(t->in.x, t->xs),
+                               .packed = packed,
+                               .residual = to_float(t->in.res, t->ys),
+                               .relu = t->relu,
+                               .y = r.y,
+                               .scratch = take(rn_conv_scratch(c, RN_FORWARD, t->N, 1), 1) };
+
+    rn_conv_pack(c, RN_FORWARD, w, bias, packed, 0, 1);
+    rn_conv_run(c, RN_FORWARD, &run, 0, 1);
+    return r;
+}
+
+/* A depthwise output is one chain in both algorithms: the same bits. */
+static void test_depthwise(const char *isa)
+{
+    struct rn_kernels k;
+    struct optest t = { .text = "depthwise", .N = 2, .relu = true, .residual = true };
+    struct rn_node node = { .op = &rn_op_conv,
+                            .as.conv = { 37, 37, true, rn_window_square(3, 2, 1) } };
+    struct rn_conv plan;
+    struct result r[2];
+    bool right = !rn_kernels_init(&k, isa) && optest_init(&t, (struct rn_shape){ 9, 8, 37 }, node);
+
+    rn_conv_plan(&plan, t.node, &k);
+    right &=
+        plan.algo[RN_FORWARD] == &rn_conv_grouped && plan.algo[RN_BACKWARD_DATA] == &rn_conv_igemm;
+    r[0] = run_op(&t, &t.in, t.dy, (struct how){ .k = &k, .threads = 3 });
+    plan.algo[RN_FORWARD] = &rn_conv_igemm;
+    r[1] = run_plan(&t, &plan);
+    ok(right && same_bits(r[0].y, r[1].y, t.ys * sizeof(float)), "depthwise, %s: igemm's bits",
+       isa);
+    rn_graph_release(&t.graph);
+    give_back(0);
+}
+
 static void test_linear(const char *text, int N, int C, int K, bool relu)
 {
     struct optest t = { .text = text, .N = N, .relu = relu, .ref = linear_ref };
@@ -202,7 +257,7 @@ int main(void)
     test_linear("linear, 17 to 33", 5, 17, 33, false);
     test_linear("linear, 1 to 1 with ReLU", 4, 1, 1, true);
     for (int i = 0, n = all_isas(isa); i < n; i++)
-        test_nan_weight(isa[i]);
+        test_nan_weight(isa[i]), test_depthwise(isa[i]);
     test_refused("a filter larger than its input", (struct rn_shape){ 3, 9, 4 },
                  (struct rn_node){ .op = &rn_op_conv,
                                    .as.conv = { 4, 1, false, rn_window_square(7, 1, 1) } });

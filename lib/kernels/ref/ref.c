@@ -8,6 +8,8 @@ void rn_kernels_ref(struct rn_kernels *k)
         .igemm_mr = REF_IGEMM_MR,
         .igemm_nr = REF_IGEMM_NR,
         .igemm = rn_igemm_ref,
+        .group_nr = REF_GROUP_NR,
+        .group = rn_group_ref,
         .outer_mr = REF_OUTER_MR,
         .outer_nr = REF_OUTER_NR,
         .outer = rn_outer_ref,

@@ -8,6 +8,8 @@ void RN_ISA(rn_vec)(struct rn_kernels *k)
     k->igemm_mr = MR;
     k->igemm_nr = NR;
     k->igemm = RN_ISA(rn_igemm);
+    k->group_nr = VL;
+    k->group = RN_ISA(rn_group);
     k->outer_mr = MR;
     k->outer_nr = NR;
     k->outer = RN_ISA(rn_outer);

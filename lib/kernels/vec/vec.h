@@ -31,6 +31,7 @@ enum {
 #define RN_ISA(name) RN_EXPAND(name, RN_SUFFIX)
 
 rn_igemm_fn RN_ISA(rn_igemm);
+rn_group_fn RN_ISA(rn_group);
 rn_outer_fn RN_ISA(rn_outer);
 rn_relu_fn RN_ISA(rn_relu);
 rn_add_fn RN_ISA(rn_add);
@@ -81,6 +82,26 @@ static inline void vstore(float *p, vf v)
 static inline vf vsplat(float f)
 {
     return f - (vf){ 0 };
+}
+
+#if VB == 64
+#define SWAPPED(s)                                                                                 \
+    0 ^ s, 1 ^ s, 2 ^ s, 3 ^ s, 4 ^ s, 5 ^ s, 6 ^ s, 7 ^ s, 8 ^ s, 9 ^ s, 10 ^ s, 11 ^ s, 12 ^ s,  \
+        13 ^ s, 14 ^ s, 15 ^ s
+#elif VB == 32
+#define SWAPPED(s) 0 ^ s, 1 ^ s, 2 ^ s, 3 ^ s, 4 ^ s, 5 ^ s, 6 ^ s, 7 ^ s
+#else
+#define SWAPPED(s) 0 ^ s, 1 ^ s, 2 ^ s, 3 ^ s
+#endif
+
+/* Lanes k and k ^ span change places; span is 1, 2 or 4, less than VL, and constant. */
+TEMPLATE vf vswap(vf v, const size_t span)
+{
+    if (span == 1)
+        return __builtin_shufflevector(v, v, SWAPPED(1));
+    if (span == 2)
+        return __builtin_shufflevector(v, v, SWAPPED(2));
+    return __builtin_shufflevector(v, v, SWAPPED(4));
 }
 
 #if VB == 32
