@@ -53,7 +53,7 @@ struct rn_conv_algo {
 
 extern const struct rn_conv_algo rn_conv_winograd; /* forward, backward-data: 3x3, stride 1 */
 extern const struct rn_conv_algo rn_conv_grouped;  /* forward, at stride 1 backward-data: groups of
-                                                      1, 2, 4 or 8 channels */
+                                                      1, 2, 4, 8 or 16 channels */
 extern const struct rn_conv_algo rn_conv_igemm;    /* forward, backward-data: fits everything */
 extern const struct rn_conv_algo rn_conv_outer;    /* backward-weights: fits everything */
 

@@ -54,6 +54,11 @@ static const struct conv_case cases[] = {
     { 2, 7, 5, 48, 48, 3, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RELU },
     { 2, 7, 9, 32, 32, 2, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS },
     { 2, 5, 7, 64, 64, 2, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RESIDUAL },
+    { 3, 7, 15, 48, 48, 3, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS | RELU },
+    { 2, 6, 9, 32, 32, 2, { 2, 5, 3, 2, 1, 3, 0, 2 }, BIAS | RESIDUAL },
+    { 2, 5, 6, 16, 16, 4, { 3, 3, 1, 1, 4, 4, 3, 3 }, BIAS },
+    /* vectors in several blocks */
+    { 2, 3, 190, 116, 116, 29, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS },
 };
 
 /* The sum over a filter's taps for output (p, q, k) of one picture; *scale that of the absolute

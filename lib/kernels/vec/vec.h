@@ -32,6 +32,7 @@ enum {
 
 rn_igemm_fn RN_ISA(rn_igemm);
 rn_group_fn RN_ISA(rn_group);
+rn_group_cut_fn RN_ISA(rn_group_cut);
 rn_outer_fn RN_ISA(rn_outer);
 rn_relu_fn RN_ISA(rn_relu);
 rn_add_fn RN_ISA(rn_add);
@@ -79,6 +80,18 @@ static inline void vstore(float *p, vf v)
     *(vf *)p = v;
 }
 
+/* v in a register, where there are 32 of them: compilers like to load it anew at each use, until
+ * loads are the limit. */
+static inline vf vhold(vf v)
+{
+#if VB == 64
+    __asm__("" : "+v"(v));
+#elif defined __aarch64__
+    __asm__("" : "+w"(v));
+#endif
+    return v;
+}
+
 static inline vf vsplat(float f)
 {
     return f - (vf){ 0 };
@@ -94,14 +107,16 @@ static inline vf vsplat(float f)
 #define SWAPPED(s) 0 ^ s, 1 ^ s, 2 ^ s, 3 ^ s
 #endif
 
-/* Lanes k and k ^ span change places; span is 1, 2 or 4, less than VL, and constant. */
+/* Lanes k and k ^ span change places; span is 1, 2, 4 or 8, less than VL, and constant. */
 TEMPLATE vf vswap(vf v, const size_t span)
 {
     if (span == 1)
         return __builtin_shufflevector(v, v, SWAPPED(1));
     if (span == 2)
         return __builtin_shufflevector(v, v, SWAPPED(2));
-    return __builtin_shufflevector(v, v, SWAPPED(4));
+    if (span == 4)
+        return __builtin_shufflevector(v, v, SWAPPED(4));
+    return __builtin_shufflevector(v, v, SWAPPED(8 % VL));
 }
 
 #if VB == 32
