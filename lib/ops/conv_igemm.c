@@ -193,6 +193,7 @@ struct job {
     float *y;          /* output, at the group's first channel */
     bool relu;
     size_t rows;           /* N * P * Q */
+    size_t shift;          /* the pointers are the last group's, so many floats before; 0: none */
     const float *zero;     /* [C] */
     const float **pointer; /* [POINTERS] */
     size_t *row;           /* [POINTERS] */
@@ -205,13 +206,19 @@ static size_t tile_start(size_t rows, size_t tiles, size_t i)
     return i * each + (i < more ? i : more);
 }
 
-/* Row offsets and tap pointers of the rows m0 .. m0 + M, pointers as [T][M]. */
+/* Row offsets and tap pointers of the rows m0 .. m0 + M, pointers as [T][M]. (The zeros are as long
+ * as all groups together.) */
 static void point(const struct job *j, size_t m0, size_t M, const float **pointer, size_t *row)
 {
     const struct view *v = j->v;
     size_t PQ = (size_t)v->P * (size_t)v->Q, n = m0 / PQ, at = m0 % PQ;
     int p = (int)(at / (size_t)v->Q), q = (int)(at % (size_t)v->Q);
 
+    if (j->shift) {
+        for (size_t i = 0; i < (size_t)v->T * M; i++)
+            pointer[i] += j->shift;
+        return;
+    }
     for (size_t i = 0; i < M; i++) {
         const float *image = j->x + n * (size_t)v->H * (size_t)v->W * (size_t)v->ld;
         size_t oh = (size_t)(v->out_h + p * v->out_step_h);
@@ -321,6 +328,7 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
         size_t group = view_floats(c, &v) / (size_t)c->s.G;
         j.v = &v;
         j.rows = (size_t)r->N * (size_t)v.P * (size_t)v.Q;
+        bool one_block = rn_divide_up(j.rows, c->k->igemm_mr) <= tiles_per_block(&j);
         for (int g = 0; g < c->s.G && !(r->add && !v.T && !fwd); g++) {
             j.x = (fwd ? r->x : r->dy) + g * v.C;
             j.y = (fwd ? r->y : r->dx) + g * v.K;
@@ -329,6 +337,7 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
                 fwd ? (const float *)r->packed + (size_t)g * (bias_floats(c, pass) / (size_t)c->s.G)
                     : NULL;
             j.w = w + (size_t)g * group;
+            j.shift = g && one_block ? (size_t)v.C : 0;
             run_job(&j, thread, threads);
         }
         w += group * (size_t)c->s.G;
