@@ -25,6 +25,8 @@ NETWORKS = [
      [(2, 8), (2, 12), (2, 20), (2, 36)], (1, 36, 44), 6, 10, False, 1 << 30, 2e-5),
     ("cifar-narrow", "cifar-resnet20:stages=3x4+3x8+3x16,stem-width=4,in=3", "cifar", 4,
      [(3, 4), (3, 8), (3, 16)], (3, 16, 20), 8, 10, True, 1 << 30, 2e-5),
+    ("resnext-narrow", "resnext50_32x4d:stages=1x64+2x128+2x256,groups=3,base-width=16,stem-width=8", "resnext", 8,
+     [(1, 64), (2, 128), (2, 256)], (3, 44, 36), 6, 10, False, 512, 2e-5),  # groups of 4, 8 and 16 channels
     ("d2l-resnet18", "d2l-resnet18", "d2l", 64,
      [(2, 64), (2, 128), (2, 256), (2, 512)], (1, 40, 40), 4, 10, True, 64, 1.2e-5),
     ("cifar-resnet20", "cifar-resnet20", "cifar", 16,
@@ -95,20 +97,43 @@ class Block(nn.Module):
         return self.relu(y + x)
 
 
+class Bottleneck(nn.Module):
+    """Block of ResNeXt (Xie et al. 2016) as torchvision builds it: 3 groups, a sixteenth of the k channels each."""
+
+    def __init__(self, family, c, k, stride):
+        super().__init__()
+        width = 3 * k // 16
+        self.conv1 = nn.Conv2d(c, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, 1, groups=3, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, k, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(k)
+        self.relu = nn.ReLU()
+        self.downsample = nn.Sequential()
+        if stride > 1 or c != k:
+            self.downsample = nn.Sequential(nn.Conv2d(c, k, 1, stride, bias=False), nn.BatchNorm2d(k))
+
+    def forward(self, x):
+        y = self.relu(self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x))))))
+        return self.relu(self.bn3(self.conv3(y)) + self.downsample(x))
+
+
 class Network(nn.Module):
     """Named as torchvision names a ResNet."""
 
     def __init__(self, family, stem, stages, channels, classes):
         super().__init__()
-        wide = family == "d2l"
-        self.conv1 = nn.Conv2d(channels, stem, 7 if wide else 3, 2 if wide else 1, 3 if wide else 1, bias=wide)
+        wide, block = family != "cifar", Bottleneck if family == "resnext" else Block
+        self.conv1 = nn.Conv2d(channels, stem, 7 if wide else 3, 2 if wide else 1, 3 if wide else 1,
+                               bias=family == "d2l")
         self.bn1 = nn.BatchNorm2d(stem)
         self.relu = nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, 2, 1) if wide else nn.Identity()
         self.stages = len(stages)
         c = stem
         for i, (blocks, k) in enumerate(stages):
-            layer = [Block(family, c if j == 0 else k, k, 2 if i > 0 and j == 0 else 1) for j in range(blocks)]
+            layer = [block(family, c if j == 0 else k, k, 2 if i > 0 and j == 0 else 1) for j in range(blocks)]
             setattr(self, "layer%d" % (i + 1), nn.Sequential(*layer))
             c = k
         self.fc = nn.Linear(c, classes)

@@ -37,6 +37,32 @@ typedef void rn_igemm_fn(float *y, const float *res, const size_t *row, const fl
 typedef rn_igemm_fn rn_igemm_sparse_fn;
 
 /*
+ * M pixels of a row and one vector of channels of a convolution in groups of `width` channels, as
+ * many out as in (depthwise: width 1). Lane k of the vector has the inputs i = k ^ d, d from 0 below
+ * width, of its group:
+ *   y[m*ldy + k] = act(join over d of (sum over taps t of x[t][m*step + (k ^ d)] * w[t][d][k ^ d])
+ *                      + res[m*ldy + k])
+ * for each d one chain of multiply-adds in the order of t, from bias[k] for d = 0 and from 0 for the
+ * others. join adds chains d and d + 1, then those sums by pairs: (0 + 1) + (2 + 3); the residual
+ * last. The chains need no shuffle; only the join brings them from the inputs' lanes to the
+ * outputs'.
+ *   x     in   [T] pointers to [M] pixels of [group_nr], step floats apart, as group_cut makes them
+ *   w     in   [T][width][group_nr], 64-byte aligned, lanes past K zero
+ * y, res, bias [group_nr] and act as in igemm. M >= 1; 1 <= K <= group_nr, a multiple of width;
+ * width 1, 2, 4, 8 or 16, at most group_nr.
+ */
+typedef void rn_group_fn(float *y, const float *res, size_t ldy, const float *const *x, size_t step,
+                         const float *w, const float *bias, size_t M, size_t K, size_t T,
+                         size_t width, bool relu);
+
+/*
+ * Pixels cut into vectors: to[v*ldv + m*group_nr + i] = x[m*ldx + v*group_nr + i], 0 past C.
+ *   to  out  [divide_up(C, group_nr)] vectors ldv floats apart, of [M][group_nr]
+ *   x   in   [M][C], ldx floats apart
+ */
+typedef void rn_group_cut_fn(float *to, size_t ldv, const float *x, size_t ldx, size_t M, size_t C);
+
+/*
  * One tile of a sum of outer products (a convolution's weight gradient):
  *   acc[i][j] = (first ? 0 : acc[i][j]) + (sum over m of x[off[m] + i] * dy[m][j])
  * the sum in one chain from 0 and m = 0.
@@ -141,6 +167,9 @@ struct rn_kernels {
     size_t igemm_mr, igemm_nr;
     rn_igemm_fn *igemm;
     rn_igemm_sparse_fn *igemm_sparse;
+    size_t group_nr;
+    rn_group_fn *group;
+    rn_group_cut_fn *group_cut;
     size_t outer_mr, outer_nr;
     rn_outer_fn *outer;
     rn_relu_fn *relu;
@@ -165,6 +194,7 @@ struct rn_kernels {
 };
 
 enum { RN_MR_MAX = 16, RN_NR_MAX = 64 }; /* no table has larger tiles */
+enum { RN_GROUP_MAX = 16 };              /* the widest group of rn_group_fn */
 
 /* One step of the ladder: does this machine have it, and what it overrides. */
 struct rn_isa {

@@ -1,8 +1,9 @@
 /*
  * The table of networks: a row is a name, a family and the keys that make it, as a user would write
  * them. A new network is a new row. Sources: resnet* are Table 1 of He et al. 2015 as torchvision
- * builds it (stride on the 3x3); cifar-resnet* their section 4.2; d2l-* Dive into Deep
- * Learning 8.6: biased convolutions, 1x1 shortcuts without batch norm.
+ * builds it (stride on the 3x3), resnext* Table 1 of Xie et al. 2016; cifar-resnet* section 4.2 of
+ * the former; d2l-* Dive into Deep Learning 8.6: biased convolutions, 1x1 shortcuts without batch
+ * norm.
  */
 #include "model/spec.h"
 
@@ -57,6 +58,8 @@ const struct rn_variant rn_variants[] = {
     { "resnet50",        &imagenet, "block=bottleneck,stages=3x256+4x512+6x1024+3x2048" },
     { "resnet101",       &imagenet, "block=bottleneck,stages=3x256+4x512+23x1024+3x2048" },
     { "resnet152",       &imagenet, "block=bottleneck,stages=3x256+8x512+36x1024+3x2048" },
+    { "resnext50_32x4d", &imagenet, "block=bottleneck,stages=3x256+4x512+6x1024+3x2048,"
+                                     "groups=32,base-width=4" },
     { "cifar-resnet20",  &cifar,    "stages=3x16+3x32+3x64" },
     { "cifar-resnet32",  &cifar,    "stages=5x16+5x32+5x64" },
     { "cifar-resnet44",  &cifar,    "stages=7x16+7x32+7x64" },

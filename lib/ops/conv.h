@@ -55,6 +55,8 @@ struct rn_conv_algo {
 
 extern const struct rn_conv_algo rn_conv_winograd;  /* forward, backward-data: 3x3, stride 1 */
 extern const struct rn_conv_algo rn_conv_winograd2; /* the same on small maps */
+extern const struct rn_conv_algo rn_conv_grouped;   /* forward, at stride 1 backward-data: groups of
+                                                       1, 2, 4, 8 or 16 channels */
 extern const struct rn_conv_algo rn_conv_stem;      /* forward: few input channels */
 extern const struct rn_conv_algo rn_conv_igemm;     /* forward, backward-data: fits everything */
 extern const struct rn_conv_algo rn_conv_outer;     /* backward-weights: fits everything */

@@ -198,6 +198,7 @@ struct job {
     bool sparse;           /* taps in the padding are left out */
     size_t N, rows;        /* N * P * Q, by pictures, or by pixels when sparse; in */
     size_t run, tiles;     /* runs of so many rows, with so many tiles each */
+    size_t shift;          /* the pointers are the last group's, so many floats before; 0: none */
     const float *zero;     /* [C]; NULL when sparse */
     const float **pointer; /* [POINTERS] */
     size_t *row;           /* [POINTERS] */
@@ -219,6 +220,11 @@ static void order_rows(struct job *j, int N)
     j->sparse = v->T > 1 && v->P <= SMALL_MAP && v->Q <= SMALL_MAP;
     j->run = j->sparse && N >= BATCH_MIN ? (size_t)N : j->rows;
     j->tiles = rn_divide_up(j->run, j->c->k->igemm_mr);
+}
+
+static size_t tiles_of(const struct job *j)
+{
+    return j->rows ? j->rows / j->run * j->tiles : 0;
 }
 
 /* Picture n, output pixel (p, q) of row m, and the row behind it. */
@@ -249,12 +255,18 @@ static void step(const struct job *j, struct place *at)
     at->n++;
 }
 
-/* Row offsets and tap pointers of the rows m0 .. m0 + M, pointers as [T][M]. */
+/* Row offsets and tap pointers of the rows m0 .. m0 + M, pointers as [T][M]. (The zeros are as long
+ * as all groups together.) */
 static void point(const struct job *j, size_t m0, size_t M, const float **pointer, size_t *row)
 {
     const struct view *v = j->v;
     struct place at = place_at(j, m0);
 
+    if (j->shift) {
+        for (size_t i = 0; i < (size_t)v->T * M; i++)
+            pointer[i] = pointer[i] ? pointer[i] + j->shift : NULL;
+        return;
+    }
     for (size_t i = 0; i < M; i++, step(j, &at)) {
         const float *image = j->x + at.n * (size_t)v->H * (size_t)v->W * (size_t)v->ld;
         size_t oh = (size_t)(v->out_h + at.p * v->out_step_h);
@@ -309,7 +321,7 @@ static void run_block(const struct job *j, size_t first, size_t last, struct rn_
 static void run_job(const struct job *j, int thread, int threads)
 {
     size_t nr = j->c->k->igemm_nr, panels = rn_divide_up((size_t)j->v->K, nr);
-    size_t tiles = j->rows / j->run * j->tiles, block = tiles_per_block(j);
+    size_t tiles = tiles_of(j), block = tiles_per_block(j);
     size_t weights = panels * nr * (size_t)j->v->T * (size_t)j->v->C;
     struct rn_range by_panel = { 0, panels }, by_tile = { 0, tiles };
 
@@ -363,6 +375,7 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
         j.v = &v;
         order_rows(&j, r->N);
         j.zero = j.sparse ? NULL : zero;
+        bool one_block = tiles_of(&j) <= tiles_per_block(&j);
         for (int g = 0; g < c->s.G && j.rows && !(r->add && !v.T && !fwd); g++) {
             j.x = (fwd ? r->x : r->dy) + g * v.C;
             j.y = (fwd ? r->y : r->dx) + g * v.K;
@@ -372,6 +385,7 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
                     : NULL;
             j.w = w + (size_t)g * group;
             j.next = i + 1 < views(c, pass) || g + 1 < c->s.G ? j.w + group : r->next;
+            j.shift = g && one_block ? (size_t)v.C : 0;
             run_job(&j, thread, threads);
         }
         w += group * (size_t)c->s.G;

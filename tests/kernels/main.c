@@ -15,17 +15,12 @@
 enum { TABLES_MAX = 8 };
 
 static const struct test *const tests[] = {
-    &igemm_test,        &igemm_sparse_test,
-    &outer_test,        &relu_test,
-    &relu_grad_test,    &add_test,
-    &affine_test,       &bn_sums_test,
-    &bn_grad_test,      &bn_grad_sums_test,
-    &maxpool_test,      &maxpool_grad_test,
-    &colsum_test,       &wino_input_test,
-    &wino_filter_test,  &wino_output_test,
-    &wino2_input_test,  &wino2_filter_test,
-    &wino2_output_test, &sgd_test,
-    &read_test,         NULL,
+    &igemm_test,        &igemm_sparse_test, &group_test,       &group_cut_test,
+    &outer_test,        &relu_test,         &relu_grad_test,   &add_test,
+    &affine_test,       &bn_sums_test,      &bn_grad_test,     &bn_grad_sums_test,
+    &maxpool_test,      &maxpool_grad_test, &colsum_test,      &wino_input_test,
+    &wino_filter_test,  &wino_output_test,  &wino2_input_test, &wino2_filter_test,
+    &wino2_output_test, &sgd_test,          &read_test,        NULL,
 };
 
 static sigjmp_buf trap;

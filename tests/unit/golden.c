@@ -351,12 +351,12 @@ static void check_isa(const struct golden *g, const char *isa)
 
 int main(void)
 {
-    static const char *const name[] = { "d2l-narrow", "cifar-narrow", "d2l-resnet18",
-                                        "cifar-resnet20" };
+    static const char *const name[] = { "d2l-narrow", "cifar-narrow", "resnext-narrow",
+                                        "d2l-resnet18", "cifar-resnet20" };
     const char *isa[8] = { "ref" };
     int isas = 1 + rn_isa_names(isa + 1, 7);
 
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         struct golden g;
         bool narrow = strstr(name[i], "narrow");
         if (!open_golden(&g, name[i]))

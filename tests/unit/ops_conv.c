@@ -51,6 +51,25 @@ static const struct conv_case cases[] = {
     { 2, 5, 6, 40, 66, 2, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RELU },
     { 2, 6, 6, 17, 17, 17, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 },
     { 3, 5, 4, 20, 12, 4, { 1, 1, 2, 2, 0, 0, 0, 0 }, BIAS },
+    { 1, 30, 30, 18, 12, 3, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS }, /* pointers in several blocks */
+    /* narrow groups: tiles and vectors that are not full, more pixels than a tile, every width */
+    { 5, 7, 9, 37, 37, 37, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RESIDUAL | RELU },
+    { 2, 9, 8, 24, 24, 24, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS },
+    { 2, 8, 9, 19, 19, 19, { 5, 3, 1, 1, 2, 1, 0, 2 }, BIAS },
+    { 2, 9, 7, 22, 22, 11, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RELU },
+    { 3, 11, 9, 36, 36, 9, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RESIDUAL | RELU },
+    { 2, 15, 13, 20, 20, 5, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS },
+    { 5, 5, 7, 40, 40, 5, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RELU },
+    { 2, 9, 8, 24, 24, 3, { 3, 3, 2, 2, 1, 1, 1, 1 }, RESIDUAL },
+    { 2, 6, 7, 8, 8, 2, { 3, 3, 1, 1, 0, 2, 2, 0 }, 0 },
+    { 2, 7, 5, 48, 48, 3, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RELU },
+    { 2, 7, 9, 32, 32, 2, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS },
+    { 2, 5, 7, 64, 64, 2, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RESIDUAL },
+    { 3, 7, 15, 48, 48, 3, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS | RELU },
+    { 2, 6, 9, 32, 32, 2, { 2, 5, 3, 2, 1, 3, 0, 2 }, BIAS | RESIDUAL },
+    { 2, 5, 6, 16, 16, 4, { 3, 3, 1, 1, 4, 4, 3, 3 }, BIAS },
+    /* vectors in several blocks */
+    { 2, 3, 190, 116, 116, 29, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS },
 };
 
 /* The sum over a filter's taps for output (p, q, k) of one picture; *scale that of the absolute
@@ -193,6 +212,29 @@ static void test_stem_bits(const struct conv_case *c, const char *isa)
     give_back(0);
 }
 
+/* A depthwise output is one chain in both algorithms: the same bits. */
+static void test_depthwise(const char *isa)
+{
+    struct rn_kernels k;
+    struct optest t = { .text = "depthwise", .N = 2, .relu = true, .residual = true };
+    struct rn_node node = { .op = &rn_op_conv,
+                            .as.conv = { 37, 37, true, rn_window_square(3, 2, 1) } };
+    struct rn_conv plan;
+    struct result r[2];
+    bool right = !rn_kernels_init(&k, isa) && optest_init(&t, (struct rn_shape){ 9, 8, 37 }, node);
+
+    rn_conv_plan(&plan, t.node, &k);
+    right &=
+        plan.algo[RN_FORWARD] == &rn_conv_grouped && plan.algo[RN_BACKWARD_DATA] == &rn_conv_igemm;
+    r[0] = run_op(&t, &t.in, t.dy, (struct how){ .k = &k, .threads = 3 });
+    plan.algo[RN_FORWARD] = &rn_conv_igemm;
+    r[1] = run_planned(&t, &t.in, t.dy, (struct how){ .k = &k, .threads = 1 }, &plan);
+    ok(right && same_bits(r[0].y, r[1].y, t.ys * sizeof(float)), "depthwise, %s: igemm's bits",
+       isa);
+    rn_graph_release(&t.graph);
+    give_back(0);
+}
+
 static void test_linear(const char *text, int N, int C, int K, bool relu)
 {
     struct optest t = { .text = text, .N = N, .relu = relu, .ref = linear_ref };
@@ -246,7 +288,7 @@ int main(void)
     test_linear("linear, 17 to 33", 5, 17, 33, false);
     test_linear("linear, 1 to 1 with ReLU", 4, 1, 1, true);
     for (int i = 0, n = all_isas(isa); i < n; i++)
-        test_nan_weight(isa[i]);
+        test_nan_weight(isa[i]), test_depthwise(isa[i]);
     for (int i = 0, n = all_isas(isa); i < n; i++)
         for (size_t j = 0; j < sizeof cases / sizeof *cases; j++)
             if (is_stem(&cases[j]))

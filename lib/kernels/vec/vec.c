@@ -9,6 +9,9 @@ void RN_ISA(rn_vec)(struct rn_kernels *k)
     k->igemm_nr = NR;
     k->igemm = RN_ISA(rn_igemm);
     k->igemm_sparse = RN_ISA(rn_igemm_sparse);
+    k->group_nr = VL;
+    k->group = RN_ISA(rn_group);
+    k->group_cut = RN_ISA(rn_group_cut);
     k->outer_mr = MR;
     k->outer_nr = NR;
     k->outer = RN_ISA(rn_outer);

@@ -32,6 +32,8 @@ enum {
 
 rn_igemm_fn RN_ISA(rn_igemm);
 rn_igemm_sparse_fn RN_ISA(rn_igemm_sparse);
+rn_group_fn RN_ISA(rn_group);
+rn_group_cut_fn RN_ISA(rn_group_cut);
 rn_outer_fn RN_ISA(rn_outer);
 rn_relu_fn RN_ISA(rn_relu);
 rn_add_fn RN_ISA(rn_add);
@@ -82,9 +84,43 @@ static inline void vstore(float *p, vf v)
     *(vf *)p = v;
 }
 
+/* v in a register, where there are 32 of them: compilers like to load it anew at each use, until
+ * loads are the limit. */
+static inline vf vhold(vf v)
+{
+#if VB == 64
+    __asm__("" : "+v"(v));
+#elif defined __aarch64__
+    __asm__("" : "+w"(v));
+#endif
+    return v;
+}
+
 static inline vf vsplat(float f)
 {
     return f - (vf){ 0 };
+}
+
+#if VB == 64
+#define SWAPPED(s)                                                                                 \
+    0 ^ s, 1 ^ s, 2 ^ s, 3 ^ s, 4 ^ s, 5 ^ s, 6 ^ s, 7 ^ s, 8 ^ s, 9 ^ s, 10 ^ s, 11 ^ s, 12 ^ s,  \
+        13 ^ s, 14 ^ s, 15 ^ s
+#elif VB == 32
+#define SWAPPED(s) 0 ^ s, 1 ^ s, 2 ^ s, 3 ^ s, 4 ^ s, 5 ^ s, 6 ^ s, 7 ^ s
+#else
+#define SWAPPED(s) 0 ^ s, 1 ^ s, 2 ^ s, 3 ^ s
+#endif
+
+/* Lanes k and k ^ span change places; span is 1, 2, 4 or 8, less than VL, and constant. */
+TEMPLATE vf vswap(vf v, const size_t span)
+{
+    if (span == 1)
+        return __builtin_shufflevector(v, v, SWAPPED(1));
+    if (span == 2)
+        return __builtin_shufflevector(v, v, SWAPPED(2));
+    if (span == 4)
+        return __builtin_shufflevector(v, v, SWAPPED(4));
+    return __builtin_shufflevector(v, v, SWAPPED(8 % VL));
 }
 
 #if VB == 32

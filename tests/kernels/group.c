@@ -1,0 +1,198 @@
+/* The convolution in groups: every width and number of pixels, vectors that are not full. */
+#include "check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TAPS_MAX = 9, GAP = 3, M_MAX = 27 };
+
+struct shape {
+    size_t M, K, T, width, step; /* step: in pixels */
+    bool bias, res, accumulate, relu;
+};
+
+/* Pixels of x, [pixels][K]: tap t of output pixel m is pixel t + m * step. */
+static size_t pixels(const struct shape *s)
+{
+    return (s->M - 1) * s->step + s->T;
+}
+
+/* The table's vector of channels from k0 on; a[3] is [T][width][K] in the order of the contract. */
+static void run_vector(const struct rn_kernels *k, float *y, const float *res, void *const *a,
+                       const struct shape *s, size_t k0)
+{
+    size_t nr = k->group_nr, K = s->K - k0 < nr ? s->K - k0 : nr;
+    float *w = take(s->T * s->width * nr * sizeof *w), *bias = take(nr * sizeof *bias);
+    float *in = take(pixels(s) * nr * sizeof *in);
+    const float *x[TAPS_MAX];
+    memset(w, 0, s->T * s->width * nr * sizeof *w);
+    memset(bias, 0, nr * sizeof *bias);
+    memset(in, 0, pixels(s) * nr * sizeof *in);
+    for (size_t i = 0; i < s->T * s->width; i++)
+        memcpy(w + i * nr, (float *)a[3] + i * s->K + k0, K * sizeof *w);
+    for (size_t i = 0; i < pixels(s); i++)
+        memcpy(in + i * nr, (float *)a[2] + i * s->K + k0, K * sizeof *in);
+    for (size_t t = 0; t < s->T; t++)
+        x[t] = in + t * nr;
+    memcpy(bias, (float *)a[4] + k0, K * sizeof *bias);
+    k->group(y + k0, res ? res + k0 : NULL, s->K + GAP, x, s->step * nr, w, s->bias ? bias : NULL,
+             s->M, K, s->T, s->width, s->relu);
+}
+
+static void run(const struct rn_kernels *k, void *const *a, const void *arg)
+{
+    const struct shape *s = arg;
+    float *y = a[0];
+    const float *res = s->accumulate ? y : s->res ? a[1] : NULL;
+    for (size_t k0 = 0; k0 < s->K; k0 += k->group_nr)
+        run_vector(k, y, res, a, s, k0);
+}
+
+static bool check_shape(const struct rn_kernels *k, const struct rn_kernels *right,
+                        const struct shape *s)
+{
+    size_t n = (s->M - 1) * (s->K + GAP) + s->K;
+    struct job j = { run,
+                     s,
+                     { { n, s->accumulate ? VALUES : CANARIES, 0 },
+                       { n, VALUES, 0 },
+                       { pixels(s) * s->K, VALUES, 0 },
+                       { s->T * s->width * s->K, VALUES, 0 },
+                       { s->K, VALUES, 0 } },
+                     s->T * s->width + 8,
+                     "" };
+    snprintf(j.what, sizeof j.what, "group M %zu K %zu T %zu width %zu step %zu %d %d %d %d", s->M,
+             s->K, s->T, s->width, s->step, s->bias, s->res, s->accumulate, s->relu);
+    return agree(k, right, &j);
+}
+
+static size_t widest(const struct rn_kernels *k)
+{
+    return k->group_nr < RN_GROUP_MAX ? k->group_nr : RN_GROUP_MAX;
+}
+
+static bool check(const struct rn_kernels *k, const struct rn_kernels *right)
+{
+    static const size_t taps[] = { 9, 1, 4, 3, 9 };
+    unsigned i = 0;
+    for (size_t width = 1; width <= widest(k) && width <= widest(right); width *= 2) {
+        size_t last = 4 * width < SIZES ? SIZES : 4 * width;
+        for (size_t K = width; K <= last; K += width)
+            for (size_t M = 1 + K / width % 3; M <= M_MAX; M += K < 2 * width ? 1 : 7, i++) {
+                const struct shape s = {
+                    M,          K,          taps[i % 5], width,    1 + i / 5 % 2,
+                    i % 4 != 1, i % 3 == 1, i % 3 == 2,  i / 3 % 2
+                };
+                if (!check_shape(k, right, &s))
+                    return false;
+            }
+    }
+    return true;
+}
+
+/* ---- the cut into vectors ---- */
+
+struct cut {
+    size_t M, C;
+};
+
+/* What is cut, side by side again, and behind it the sum of the lanes that must be zero. */
+static void run_cut(const struct rn_kernels *k, void *const *a, const void *arg)
+{
+    const struct cut *s = arg;
+    size_t nr = k->group_nr, vectors = (s->C + nr - 1) / nr, ldv = s->M * nr + GAP;
+    float *to = take(vectors * ldv * sizeof *to), *y = a[0], *rest = y + s->M * s->C;
+    k->group_cut(to, ldv, a[1], s->C + GAP, s->M, s->C);
+    *rest = 0;
+    for (size_t m = 0; m < s->M; m++)
+        for (size_t c = 0; c < vectors * nr; c++) {
+            float v = to[c / nr * ldv + m * nr + c % nr];
+            *(c < s->C ? &y[m * s->C + c] : rest) = c < s->C ? v : *rest + v * v;
+        }
+}
+
+static bool check_cut(const struct rn_kernels *k, const struct rn_kernels *right)
+{
+    for (size_t C = 1; C <= SIZES; C++) {
+        const struct cut s = { 1 + C % 4, C };
+        struct job j = { run_cut,
+                         &s,
+                         { { s.M * C + 1, CANARIES, 0 }, { (s.M - 1) * (C + GAP) + C, VALUES, 0 } },
+                         1,
+                         "" };
+        snprintf(j.what, sizeof j.what, "group_cut M %zu C %zu", s.M, C);
+        if (!agree(k, right, &j))
+            return false;
+    }
+    return true;
+}
+
+/* ---- bench: a row of 48 pixels by a vector, everything in the caches ---- */
+
+enum { BENCH_M = 48 };
+
+struct bench {
+    const struct rn_kernels *k;
+    float *y, *w, *in;
+    const float *x[TAPS_MAX];
+    size_t width;
+};
+
+static void call(void *arg)
+{
+    struct bench *b = arg;
+    size_t nr = b->k->group_nr;
+    b->k->group(b->y, NULL, nr, b->x, nr, b->w, b->w, BENCH_M, nr, TAPS_MAX, b->width, true);
+}
+
+static void call_cut(void *arg)
+{
+    struct bench *b = arg;
+    size_t nr = b->k->group_nr;
+    b->k->group_cut(b->y, BENCH_M * nr, b->in, nr, BENCH_M, nr);
+}
+
+static void bench_with(const struct rn_kernels *k, void (*measure)(struct bench *b))
+{
+    size_t nr = k->group_nr, x = (BENCH_M + 2) * 3 * nr, w = TAPS_MAX * RN_GROUP_MAX * nr;
+    float *all = aligned_alloc(64, (x + w + BENCH_M * nr) * sizeof *all);
+    if (!all)
+        abort();
+    memset(all, 0, (x + w) * sizeof *all);
+    struct bench b = { .k = k, .in = all, .w = all + x, .y = all + x + w };
+    for (size_t t = 0; t < TAPS_MAX; t++)
+        b.x[t] = all + (t / 3 * (BENCH_M + 2) + t % 3) * nr;
+    measure(&b);
+    free(all);
+}
+
+static void measure_widths(struct bench *b)
+{
+    for (b->width = 1; b->width <= widest(b->k); b->width *= 2) {
+        char what[32];
+        snprintf(what, sizeof what, "3x3 width=%zu", b->width);
+        double work = 2.0 * (double)(TAPS_MAX * b->width * BENCH_M * b->k->group_nr);
+        report(b->k, what, fastest(call, b), work, true);
+    }
+}
+
+static void measure_cut(struct bench *b)
+{
+    double bytes = 2.0 * (double)(BENCH_M * b->k->group_nr * sizeof(float));
+    report(b->k, "48 pixels", fastest(call_cut, b), bytes, false);
+}
+
+static void bench(const struct rn_kernels *k)
+{
+    bench_with(k, measure_widths);
+}
+
+static void bench_cut(const struct rn_kernels *k)
+{
+    bench_with(k, measure_cut);
+}
+
+const struct test group_test = { "group", check, bench, offsetof(struct rn_kernels, group), true };
+const struct test group_cut_test = { "group_cut", check_cut, bench_cut,
+                                     offsetof(struct rn_kernels, group_cut), true };
