@@ -103,6 +103,14 @@ asan: ## the whole suite under the address sanitizer
 	$(Q)$(MAKE) --no-print-directory check B=build/asan CFLAGS='-O1 -g' SAN='-fsanitize=address -fno-omit-frame-pointer'
 ubsan: ## the whole suite under the undefined-behaviour sanitizer
 	$(Q)$(MAKE) --no-print-directory check B=build/ubsan CFLAGS='-O1 -g' SAN='-fsanitize=undefined -fno-sanitize-recover=all'
+TSAN   := build/tsan/tests/unit
+tsan: ## the loader, training and sessions under clang's thread sanitizer, which libarcher tells of OpenMP's barriers
+	$(Q)$(MAKE) --no-print-directory $(JOBS) B=build/tsan CC=clang CFLAGS='-O1 -g' SAN=-fsanitize=thread $(addprefix $(TSAN)/,loader train load)
+	$(Q)for t in loader train load; do OMP_TOOL_LIBRARIES=$$(dirname $$(realpath $$(clang -print-file-name=libomp.so)))/libarcher.so \
+	    TSAN_OPTIONS=ignore_noninstrumented_modules=1 $(TSAN)/$$t || exit 1; done
+compile_commands.json: ## what clangd and other tools want to know
+	$(Q)$(MAKE) --no-print-directory -nB V=1 tests | awk -v dir='$(CURDIR)' '/ -c -o / { gsub(/[\\"]/, "\\\\&"); \
+	    printf "%s\n{\"directory\":\"%s\",\"file\":\"%s\",\"command\":\"%s\"}", n++ ? "," : "[", dir, $$NF, $$0 } END { print "\n]" }' >$@
 demo: ## install what it needs, build, train for a minute, draw the curves, classify pictures
 	$(Q)scripts/deps.sh demo
 	$(Q)$(MAKE) --no-print-directory $(JOBS)
@@ -142,6 +150,6 @@ uninstall: ## remove what install put there
 clean: ## remove build/
 	$(Q)rm -rf build
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
-.PHONY: all tests check deps asan ubsan demo acceptance bench lint format install install-files uninstall clean help
+	@sed -n 's/^\([a-z_.]*\):.*## /\1\t/p' Makefile | expand -t 24
+.PHONY: all tests check deps asan ubsan tsan compile_commands.json demo acceptance bench lint format install install-files uninstall clean help
 .SECONDARY:
