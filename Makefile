@@ -88,8 +88,9 @@ $(B)/checkkern: $(KERN) $(B)/librn.a
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(KERN) $(B)/librn.a $(LIBS)
 $(UNIT): $(B)/%: $(B)/%.o $(B)/librn.a
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(B)/librn.a $(LIBS)
-$(FUZZ): $(B)/%: $(B)/%.o $(B)/tests/fuzz/driver.o $(B)/librn.a
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(B)/tests/fuzz/driver.o $(B)/librn.a $(LIBS)
+DRIVER := $(B)/tests/fuzz/driver.o
+$(FUZZ): $(B)/%: $(B)/%.o $(filter %.o,$(DRIVER)) $(B)/librn.a
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(DRIVER) $(B)/librn.a $(LIBS)
 $(B)/headers: $(HEADERS) $(B)/flags
 	$(Q)for h in $(HEADERS); do $(CC) $(ALL_CFLAGS) -fsyntax-only -x c -include $$h /dev/null || exit 1; done; touch $@
 tests: all $(B)/checkkern $(UNIT) $(FUZZ) $(B)/headers ## build the test programs too
@@ -108,6 +109,9 @@ tsan: ## the loader, training and sessions under clang's thread sanitizer, which
 	$(Q)$(MAKE) --no-print-directory $(JOBS) B=build/tsan CC=clang CFLAGS='-O1 -g' SAN=-fsanitize=thread $(addprefix $(TSAN)/,loader train load)
 	$(Q)for t in loader train load; do OMP_TOOL_LIBRARIES=$$(dirname $$(realpath $$(clang -print-file-name=libomp.so)))/libarcher.so \
 	    TSAN_OPTIONS=ignore_noninstrumented_modules=1 $(TSAN)/$$t || exit 1; done
+SECONDS ?= 60
+fuzz: ## SECONDS=60 of clang's libFuzzer on each reader; without it the saved inputs and mutations of them
+	$(Q)scripts/fuzz $(SECONDS) $(notdir $(FUZZ))
 compile_commands.json: ## what clangd and other tools want to know
 	$(Q)$(MAKE) --no-print-directory -nB V=1 tests | awk -v dir='$(CURDIR)' '/ -c -o / { gsub(/[\\"]/, "\\\\&"); \
 	    printf "%s\n{\"directory\":\"%s\",\"file\":\"%s\",\"command\":\"%s\"}", n++ ? "," : "[", dir, $$NF, $$0 } END { print "\n]" }' >$@
@@ -151,5 +155,5 @@ clean: ## remove build/
 	$(Q)rm -rf build
 help: ## this list
 	@sed -n 's/^\([a-z_.]*\):.*## /\1\t/p' Makefile | expand -t 24
-.PHONY: all tests check deps asan ubsan tsan compile_commands.json demo acceptance bench lint format install install-files uninstall clean help
+.PHONY: all tests check deps asan ubsan tsan fuzz compile_commands.json demo acceptance bench lint format install install-files uninstall clean help
 .SECONDARY:
