@@ -88,8 +88,9 @@ $(B)/checkkern: $(KERN) $(B)/librn.a
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(KERN) $(B)/librn.a $(LIBS)
 $(UNIT): $(B)/%: $(B)/%.o $(B)/librn.a
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(B)/librn.a $(LIBS)
-$(FUZZ): $(B)/%: $(B)/%.o $(B)/tests/fuzz/driver.o $(B)/librn.a
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(B)/tests/fuzz/driver.o $(B)/librn.a $(LIBS)
+DRIVER := $(B)/tests/fuzz/driver.o
+$(FUZZ): $(B)/%: $(B)/%.o $(filter %.o,$(DRIVER)) $(B)/librn.a
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(DRIVER) $(B)/librn.a $(LIBS)
 $(B)/headers: $(HEADERS) $(B)/flags
 	$(Q)for h in $(HEADERS); do $(CC) $(ALL_CFLAGS) -fsyntax-only -x c -include $$h /dev/null || exit 1; done; touch $@
 tests: all $(B)/checkkern $(UNIT) $(FUZZ) $(B)/headers ## build the test programs too
@@ -103,6 +104,17 @@ asan: ## the whole suite under the address sanitizer
 	$(Q)$(MAKE) --no-print-directory check B=build/asan CFLAGS='-O1 -g' SAN='-fsanitize=address -fno-omit-frame-pointer'
 ubsan: ## the whole suite under the undefined-behaviour sanitizer
 	$(Q)$(MAKE) --no-print-directory check B=build/ubsan CFLAGS='-O1 -g' SAN='-fsanitize=undefined -fno-sanitize-recover=all'
+TSAN   := build/tsan/tests/unit
+tsan: ## the loader, training and sessions under clang's thread sanitizer, which libarcher tells of OpenMP's barriers
+	$(Q)$(MAKE) --no-print-directory $(JOBS) B=build/tsan CC=clang CFLAGS='-O1 -g' SAN=-fsanitize=thread $(addprefix $(TSAN)/,loader train load)
+	$(Q)for t in loader train load; do OMP_TOOL_LIBRARIES=$$(dirname $$(realpath $$(clang -print-file-name=libomp.so)))/libarcher.so \
+	    TSAN_OPTIONS=ignore_noninstrumented_modules=1 $(TSAN)/$$t || exit 1; done
+SECONDS ?= 60
+fuzz: ## SECONDS=60 of clang's libFuzzer on each reader; without it the saved inputs and mutations of them
+	$(Q)scripts/fuzz $(SECONDS) $(notdir $(FUZZ))
+compile_commands.json: ## what clangd and other tools want to know
+	$(Q)$(MAKE) --no-print-directory -nB V=1 tests | awk -v dir='$(CURDIR)' '/ -c -o / { gsub(/[\\"]/, "\\\\&"); \
+	    printf "%s\n{\"directory\":\"%s\",\"file\":\"%s\",\"command\":\"%s\"}", n++ ? "," : "[", dir, $$NF, $$0 } END { print "\n]" }' >$@
 demo: ## install what it needs, build, train for a minute, draw the curves, classify pictures
 	$(Q)scripts/deps.sh demo
 	$(Q)$(MAKE) --no-print-directory $(JOBS)
@@ -142,6 +154,6 @@ uninstall: ## remove what install put there
 clean: ## remove build/
 	$(Q)rm -rf build
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
-.PHONY: all tests check deps asan ubsan demo acceptance bench lint format install install-files uninstall clean help
+	@sed -n 's/^\([a-z_.]*\):.*## /\1\t/p' Makefile | expand -t 24
+.PHONY: all tests check deps asan ubsan tsan fuzz compile_commands.json demo acceptance bench lint format install install-files uninstall clean help
 .SECONDARY:

@@ -17,9 +17,7 @@ enum { EXIT_DONE = 0, EXIT_PARTLY = 1, EXIT_NOTHING = 2, EXIT_AGAIN = 75 };
 static struct rn_train_config config;
 static const char *augment;
 static int hw[2], init = -1, sched;
-
-static const char *const init_words[] = { "xavier", "kaiming", NULL };
-static const char *const sched_words[] = { "const", "step", "cosine", NULL }; /* enum rn_schedule */
+static double gamma_given = -1;
 
 static const struct opt opts[] = {
     OPT_STRING('a', "arch", &config.arch, "SPEC",
@@ -28,10 +26,12 @@ static const struct opt opts[] = {
     OPT_STRING(0, "val", &config.val, "DATA", "validate on these (DATA's test part)"),
     OPT_STRING(0, "weights", &config.weights, "FILE", "start from this model (random)"),
     OPT_ENUM(0, "init", &init, "NAME", "random start: xavier, kaiming (the network's authors')",
-             init_words),
+             rn_init_names + RN_INIT_XAVIER),
     OPT_FLAG(0, "resume", &config.resume, "go on from FILE.ckpt, if there is one"),
     OPT_HW(0, "size", hw, "N|HxW", "resize pictures (the data's size, else the network's)", 1,
            8192),
+    OPT_STRING(0, "resize", &config.resize, "HOW",
+               "squash, or short=N,crop=M: short side, centre (squash, or as --weights)"),
     OPT_INT('b', "batch-size", &config.batch, "N", "pictures a step", 1, 65536),
     OPT_INT('e', "epochs", &config.epochs, "N", "passes over the data", 1, 1000000),
     OPT_LONG(0, "steps", &config.steps, "N", "stop after so many steps (all of the epochs)", 1,
@@ -40,14 +40,14 @@ static const struct opt opts[] = {
     OPT_DOUBLE(0, "momentum", &config.momentum, "X", "momentum of SGD", 0, 1),
     OPT_FLAG(0, "nesterov", &config.nesterov, "Nesterov's momentum"),
     OPT_DOUBLE(0, "weight-decay", &config.weight_decay, "X", "L2 penalty of all parameters", 0, 1),
-    OPT_ENUM(0, "sched", &sched, "NAME", "rate over time: const, step, cosine", sched_words),
+    OPT_ENUM(0, "sched", &sched, "NAME", "rate over time: const, step, cosine", rn_schedule_names),
     OPT_INTS(0, "milestones", config.milestone, &config.milestones, RN_MILESTONES_MAX, "LIST",
              "epochs after which step multiplies the rate by gamma (none)", 1, 1000000),
-    OPT_DOUBLE(0, "gamma", &config.gamma, "X", "factor of a step", 0, 1000),
+    OPT_DOUBLE(0, "gamma", &gamma_given, "X", "factor of a step (0.1)", 0, 1000),
     OPT_DOUBLE(0, "warmup-epochs", &config.warmup_epochs, "X", "epochs of linear warm-up", 0,
                1000000),
     OPT_STRING(0, "augment", &augment, "LIST",
-               "at random: flip, crop=N of a border of N zeros (none)"),
+               "at random: flip, crop=N of a border of N zeros, resized-crop (none)"),
     OPT_FLOATS(0, "mean", config.mean, &config.means, RN_CHANNELS_MAX, "LIST",
                "subtracted from pixels of 0..1, by channel (0, or that of --weights)", -1000, 1000),
     OPT_FLOATS(0, "std", config.std, &config.stds, RN_CHANNELS_MAX, "LIST",
@@ -77,9 +77,20 @@ static void augment_item(const char *item)
         config.flip = true;
         return;
     }
+    if (strcmp(item, "resized-crop") == 0) {
+        config.area = 0.08;
+        return;
+    }
+    if (strncmp(item, "resized-crop=", 13) == 0) {
+        config.area = strtod(item + 13, &end);
+        if (end == item + 13 || *end || !(config.area > 0 && config.area <= 1))
+            opt_bad("augment", item, "resized-crop=AREA, a part of the picture above 0, to 1");
+        return;
+    }
     long n = strncmp(item, "crop=", 5) == 0 ? strtol(item + 5, &end, 10) : 0;
     if (n < 1 || n > 1024 || *end)
-        opt_bad("augment", item, "flip, crop=N (N from 1 to 1024) or both in a comma list");
+        opt_bad("augment", item,
+                "flip, crop=N (N from 1 to 1024), resized-crop[=AREA], or a comma list of them");
     config.crop = (int)n;
 }
 
@@ -113,6 +124,10 @@ static void read_options(int argc, char **argv)
         die("standard input (-) is given twice");
     if (augment)
         read_augment();
+    if (gamma_given >= 0 && sched != RN_SCHED_STEP)
+        die("--gamma is for --sched step");
+    if (gamma_given >= 0)
+        config.gamma = gamma_given;
     if (!config.log_path || strcmp(config.log_path, "-") == 0) {
         config.log_path = NULL;
         config.log = stdout;

@@ -96,7 +96,10 @@ struct rn_prep {
     int C, H, W;                 /* the network's input */
     float mean[RN_CHANNELS_MAX]; /* input = (pixel / 255 - mean) / std, by channel */
     float std[RN_CHANNELS_MAX];
-    char resize[32]; /* "squash": to H x W without keeping the aspect (d2l's Resize) */
+    /* "squash": to H x W without keeping the aspect (d2l's Resize); "short=N,crop=M": the short side
+     * to N pixels, of that the M x M in the middle, where H and W are M (torchvision's Resize and
+     * CenterCrop). */
+    char resize[32];
 };
 
 /* ---- models ---- */
@@ -107,7 +110,8 @@ enum rn_init {
     RN_INIT_DEFAULT,
     RN_INIT_XAVIER,
     RN_INIT_KAIMING
-}; /* DEFAULT: what the family's authors use */
+};                                        /* DEFAULT: what the family's authors use */
+extern const char *const rn_init_names[]; /* of them, as --init spells them; ended by NULL */
 
 /*
  * A network by its spec string, its parameters zero until rn_model_init() or a weight file fills
@@ -286,6 +290,7 @@ int rn_evaluate(struct rn_session *s, struct rn_loader *l, int classes,
 /* ---- training ---- */
 
 enum rn_schedule { RN_SCHED_CONST, RN_SCHED_STEP, RN_SCHED_COSINE };
+extern const char *const rn_schedule_names[]; /* of them, as --sched spells them; ended by NULL */
 enum { RN_MILESTONES_MAX = 16 };
 
 /* Everything that rn-train's options say; the defaults are those of rn_train_defaults(). */
@@ -300,7 +305,8 @@ struct rn_train_config {
     const char *log_path;
     enum rn_init init;
     bool resume, force;
-    int H, W; /* 0: the data's own size, else the variant's */
+    int H, W;           /* 0: the data's own size, else the variant's */
+    const char *resize; /* as rn_prep's; NULL: that of `weights` unless H is given, else squash */
     int batch, epochs, threads;
     long steps;      /* in all; 0: as many as the epochs have */
     long save_every; /* steps between checkpoints; 0: at the ends of epochs */
@@ -310,7 +316,8 @@ struct rn_train_config {
     enum rn_schedule sched;
     int milestone[RN_MILESTONES_MAX], milestones; /* in epochs */
     bool flip;                                    /* random horizontal flip */
-    int crop; /* random crop from the picture padded by so many zeros on each side; 0: none */
+    int crop;    /* random crop from the picture padded by so many zeros on each side; 0: none */
+    double area; /* random resized crop of at least this part of the picture's area; 0: none */
     int means, stds; /* values given in mean and std; 0: 0 and 1, or those of `weights` */
     float mean[RN_CHANNELS_MAX], std[RN_CHANNELS_MAX];
 };

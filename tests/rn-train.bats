@@ -72,6 +72,49 @@ column() { # column NAME: of a log, without its header
     [ "$(rn-infer -m out --eval --labels "$labels" "$DATA" | sed -n 's/^top1\t//p')" = "$(column val_acc <log)" ]
 }
 
+@test "--resize: training, log, model and rn-infer see the same pictures" {
+    train -e 2 --resize short=24,crop=16 --mean 0.3 --std 0.4 -o out >log
+    rn-summary --json out >json
+    [ "$(jq -c '[.input, .resize]' json)" = '[[1,1,16,16],"short=24,crop=16"]' ]
+    [ "$(rn-infer -m out --eval "$DATA" | sed -n 's/^loss\t//p')" = "$(column val_loss <log | tail -n 1)" ]
+    train -e 2 --size 16 --mean 0.3 --std 0.4 -o squashed >log2
+    run ! cmp -s <(column val_loss <log) <(column val_loss <log2)
+    train --resize short=8,crop=20 --augment flip,resized-crop=0.3 -o padded >log
+    [ "$(rn-infer -m padded --eval "$DATA" | sed -n 's/^loss\t//p')" = "$(column val_loss <log)" ]
+    rn-train --weights out -b 32 -e 1 -o tuned "$DATA" >log
+    [ "$(rn-summary --json tuned | jq -c '[.input, .resize]')" = '[[1,1,16,16],"short=24,crop=16"]' ]
+    rn-train --weights out --size 20 -b 32 -e 1 -o tuned "$DATA" >log
+    [ "$(rn-summary --json tuned | jq -c '[.input, .resize]')" = '[[1,1,20,20],"squash"]' ]
+}
+
+@test "--resize and --augment: what is refused" {
+    for how in '' crop short=20 short=20,crop=0 short=0,crop=20 short=9000,crop=20 'short=20,crop=20 '; do
+        fails 2 'resize' rn-train -a "$NET" -o out --resize "$how" "$DATA"
+    done
+    fails 2 'gives 16x16, not --size 20x20' rn-train -a "$NET" -o out --resize short=20,crop=16 --size 20 "$DATA"
+    for item in resized-crop= resized-crop=0 resized-crop=1.1 resized-crop=nan resized-crop=0.5x; do
+        fails 2 'augment' rn-train -a "$NET" -o out --augment "$item" "$DATA"
+    done
+}
+
+@test "random resized crops: the same model for any threads" {
+    options='-e 2 --augment flip,crop=1,resized-crop --resize short=20,crop=16'
+    # shellcheck disable=SC2086
+    train -j 1 $options -o a >log
+    # shellcheck disable=SC2086
+    train -j 3 $options -o b >log
+    cmp a b
+}
+
+@test "--resume with other validation data is refused" {
+    train -e 200 --save-every 1 --log log -o out &
+    until [ -e out.ckpt ]; do sleep 0.02; done
+    kill -TERM $!
+    wait $! || true
+    fails 2 'other validation data' rn-train -a "$NET" -b 32 -e 200 --save-every 1 --log log --resume -o out \
+        --val "$DATA/train-images-idx3-ubyte" "$DATA"
+}
+
 @test "provenance has the settings, never paths, threads or time" {
     train -j 1 --lr 0.03 --seed 5 -o out >log
     rn-summary --json out | jq -c .provenance >provenance
@@ -92,7 +135,7 @@ column() { # column NAME: of a log, without its header
     train -o plain >log
     for option in '--lr 0.02' '--momentum 0.5' '--weight-decay 0.01' '--sched cosine' '--warmup-epochs 0.5' '--augment flip' \
         '--augment crop=2' '--mean 0.3' '--std 0.5' '--seed 9' '-b 33' '--init xavier' '--momentum 0.5 --nesterov' \
-        '--size 24' '-e 2' '--steps 3'; do
+        '--size 24' '--resize short=28,crop=24' '--augment resized-crop' '--augment resized-crop=0.5' '-e 2' '--steps 3'; do
         echo "$option"
         # shellcheck disable=SC2086
         train $option -o "other$option" >log
@@ -202,6 +245,8 @@ column() { # column NAME: of a log, without its header
 @test "milestones and --sched step go together" {
     fails 2 'sched step' rn-train -a "$NET" -b 32 -o out --milestones 1 "$DATA"
     fails 2 'milestones' rn-train -a "$NET" -b 32 -o out --sched step "$DATA"
+    fails 2 'gamma is for --sched step' rn-train -a "$NET" -b 32 -o out --gamma 0.1 "$DATA"
+    fails 2 'gamma is for --sched step' rn-train -a "$NET" -b 32 -o out --gamma 0.5 --sched cosine "$DATA"
 }
 
 @test "a checkpoint on an epoch's last step: its row is there once" {

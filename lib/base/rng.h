@@ -8,7 +8,14 @@
 
 #include <stdint.h>
 
-enum rn_purpose { RN_RNG_INIT = 1, RN_RNG_SHUFFLE, RN_RNG_AUGMENT, RN_RNG_BENCH, RN_RNG_TEST };
+enum rn_purpose {
+    RN_RNG_INIT = 1,
+    RN_RNG_SHUFFLE,
+    RN_RNG_AUGMENT,
+    RN_RNG_BENCH,
+    RN_RNG_TEST,
+    RN_RNG_BOX
+};
 
 struct rn_rng {
     uint32_t key[2];     /* the seed */

@@ -1,6 +1,8 @@
 /* From pixels to input: the dice of a picture, then shift, flip and normalisation in one pass. */
 #include "data/augment.h"
 
+#include <math.h>
+
 #include "base/rng.h"
 
 /* All dice are thrown whatever the options, so that one option does not change what another does.
@@ -14,6 +16,51 @@ struct rn_shift rn_augment_draw(const struct rn_augment *a, uint64_t seed, int e
     s.dx = (int)rn_rng_below(&r, 2 * (uint32_t)a->crop + 1) - a->crop;
     return s;
 }
+
+/* ---- random resized crop ---- */
+
+enum { TRIES = 10 };
+static const double narrowest = 3.0 / 4, widest = 4.0 / 3; /* columns by rows */
+
+static bool throw_box(struct rn_view *v, int H, int W, double area, struct rn_rng *r)
+{
+    double part = (double)H * W * (area + (1 - area) * rn_rng_uniform(r));
+    double low = log(narrowest), high = log(widest);
+    double aspect = exp(low + (high - low) * rn_rng_uniform(r));
+    double w = nearbyint(sqrt(part * aspect)), h = nearbyint(sqrt(part / aspect));
+    if (w < 1 || w > W || h < 1 || h > H)
+        return false;
+    v->W = (int)w;
+    v->H = (int)h;
+    v->y = (int)rn_rng_below(r, (uint32_t)(H - v->H) + 1);
+    v->x = (int)rn_rng_below(r, (uint32_t)(W - v->W) + 1);
+    return true;
+}
+
+/* A picture of a wider or narrower aspect than the limits loses its ends. */
+static void middle_box(struct rn_view *v, int H, int W)
+{
+    double aspect = (double)W / H;
+    v->W = aspect > widest ? (int)nearbyint(H * widest) : W;
+    v->H = aspect < narrowest ? (int)nearbyint(W / narrowest) : H;
+    v->y = (H - v->H) / 2;
+    v->x = (W - v->W) / 2;
+}
+
+struct rn_view rn_augment_view(const struct rn_augment *a, const struct rn_prep *prep, int H, int W,
+                               uint64_t seed, int epoch, long sample)
+{
+    struct rn_view v = { .rows = prep->H, .columns = prep->W };
+    struct rn_rng r;
+    rn_rng_init(&r, seed, RN_RNG_BOX, (uint32_t)epoch, (uint64_t)sample);
+    for (int i = 0; i < TRIES; i++)
+        if (throw_box(&v, H, W, a->area, &r))
+            return v;
+    middle_box(&v, H, W);
+    return v;
+}
+
+/* ---- shift, flip, normalise ---- */
 
 static void fill_values(const struct rn_prep *prep, float value[][256])
 {

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/prep.h"
 #include "base/rng.h"
 #include "data/resize.h"
 
@@ -33,7 +34,8 @@ struct rn_loader {
     size_t name_size;
     struct slot slot[RING];
     uint32_t *order;            /* [count], the epoch's permutation; NULL: as they come */
-    struct rn_resizer *resizer; /* from pictures of H x W; NULL: they are the prep's size */
+    struct rn_resizer *resizer; /* from pictures of H x W; NULL: they are as the view wants them */
+    struct rn_view view;
     int H, W;
     uint8_t *pixel; /* [prep H][prep W][C], the resized picture */
 
@@ -59,23 +61,33 @@ struct rn_loader {
 
 /* ---- the thread ---- */
 
-/* Makes pictures of H x W fit the network: once, where all are of one size. */
-static int fit(struct rn_loader *l, int H, int W)
+/* Makes pictures of H x W fit the network: once, where all are of one size and view. */
+static int fit(struct rn_loader *l, int H, int W, struct rn_view v)
 {
     const struct rn_prep *p = &l->config.prep;
-    if (H == l->H && W == l->W)
+    if (H == l->H && W == l->W && rn_view_same(&v, &l->view))
         return 0;
     rn_resizer_free(l->resizer);
     l->resizer = NULL;
     l->H = l->W = 0;
-    if (H != p->H || W != p->W) {
-        int status = rn_resizer_new(&l->resizer, p->C, H, W, p->H, p->W);
+    if (!rn_view_is_whole(&v, H, W, p->H, p->W)) {
+        int status = rn_resizer_view(&l->resizer, p->C, H, W, &v, p->H, p->W);
         if (status)
             return status;
     }
+    l->view = v;
     l->H = H;
     l->W = W;
     return 0;
+}
+
+/* What is seen of a picture of H x W: by the prep, or by the dice. */
+static struct rn_view view(const struct rn_loader *l, int H, int W, long index)
+{
+    const struct rn_loader_config *c = &l->config;
+    return c->augment.area > 0
+               ? rn_augment_view(&c->augment, &c->prep, H, W, c->seed, l->epoch, index)
+               : rn_view_of(&c->prep, H, W);
 }
 
 /* Picture number `position` of the epoch into place n of the slot. Returns 1, 0 at the end, or a
@@ -94,7 +106,7 @@ static int load(struct rn_loader *l, struct slot *s, int n)
         return rn_fail(RN_EFORMAT, "%s: picture %ld has %d channels, the network takes %d",
                        l->source->path, index, im.C, c->prep.C);
     }
-    int status = fit(l, im.H, im.W);
+    int status = fit(l, im.H, im.W, view(l, im.H, im.W, index));
     if (status)
         return status;
     const uint8_t *pixel = im.pixel;
@@ -194,6 +206,7 @@ static int launch(struct rn_loader *l)
 static int check(const struct rn_source *s, const struct rn_loader_config *c)
 {
     const struct rn_prep *p = &c->prep;
+    int shorter, crop;
     if (s->C && s->C != p->C) {
         return rn_fail(RN_EUSAGE, "%s: channels: the pictures have %d, the network takes %d",
                        s->path, s->C, p->C);
@@ -202,8 +215,13 @@ static int check(const struct rn_source *s, const struct rn_loader_config *c)
         return rn_fail(RN_EUSAGE, "batches of %d inputs of %dx%dx%d are not possible", c->batch,
                        p->C, p->H, p->W);
     }
-    if (strcmp(p->resize, "squash") != 0)
-        return rn_fail(RN_EUSAGE, "\"%s\" is no way to resize a picture; squash is", p->resize);
+    if (!rn_resize_parse(p->resize, &shorter, &crop)) {
+        return rn_fail(RN_EUSAGE,
+                       "\"%s\" is no way to resize a picture; squash and short=N,crop=M are",
+                       p->resize);
+    }
+    if (crop && (p->H != crop || p->W != crop))
+        return rn_fail(RN_EUSAGE, "%s does not give inputs of %dx%d", p->resize, p->H, p->W);
     if (c->shuffle && (!s->random || s->count > UINT32_MAX))
         return rn_fail(RN_EUSAGE, "%s: can be read in order only, not shuffled", s->path);
     return 0;
@@ -243,7 +261,7 @@ static int prepare(struct rn_loader *l)
         if (!l->order)
             return RN_EMEM;
     }
-    return s->H ? fit(l, s->H, s->W) : 0;
+    return s->H ? fit(l, s->H, s->W, rn_view_of(p, s->H, s->W)) : 0;
 }
 
 int rn_loader_new(struct rn_loader **out, struct rn_source *s, const struct rn_loader_config *c)

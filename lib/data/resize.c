@@ -5,29 +5,34 @@
  */
 #include "data/resize.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/prep.h"
 #include "rn.h"
 
 enum { PRECISION = 32 - 8 - 2 }; /* bits of a weight behind the point: 255 * 2^22 fits an int32 */
 
-/* The weights of one pass. */
+/* One pass: which pixels it makes, of which pixels. */
 struct pass {
+    bool resized;    /* false: a copy, without weights */
+    int at, n;       /* the output's pixels at .. at + n; the others are padding */
+    int lo, need;    /* of the picture's pixels lo .. lo + need */
     int taps;        /* room for weights of one output pixel */
-    int *first;      /* [out], first input pixel */
-    int *count;      /* [out], input pixels */
-    int32_t *weight; /* [out][taps] */
+    int *first;      /* [n], first input pixel, behind lo */
+    int *count;      /* [n], input pixels */
+    int32_t *weight; /* [n][taps] */
 };
 
 struct rn_resizer {
-    int C, H, W, P, Q;
-    struct pass rows, columns; /* W -> Q, H -> P */
-    uint8_t *half;             /* [H][Q][C], between the passes */
-    int32_t *sum;              /* [Q * C], a row of the second pass */
+    int C, W, P, Q;            /* row of the input, output */
+    struct pass rows, columns; /* along a row; along a column */
+    uint8_t *half;             /* [columns.need][rows.n][C], between the passes */
+    int32_t *sum;              /* [rows.n * C], a row of the second pass */
 };
 
 /* Weights of one output pixel, centred at `centre` in input pixels; the triangle is 2 * support
@@ -52,21 +57,41 @@ static void weigh(struct pass *p, int out, int in, double centre, double support
     p->count[out] = end - first;
 }
 
-static int pass_init(struct pass *p, int in, int out)
+static int make_weights(struct pass *p, int in, int64_t full, int64_t from)
 {
-    double scale = (double)in / out, support = scale > 1 ? scale : 1;
+    double scale = (double)in / (double)full, support = scale > 1 ? scale : 1;
     p->taps = (int)ceil(support) * 2 + 1;
-    p->first = rn_alloc((size_t)out, sizeof *p->first);
-    p->count = rn_alloc((size_t)out, sizeof *p->count);
-    p->weight = rn_alloc((size_t)out, (size_t)p->taps * sizeof *p->weight);
+    p->first = rn_alloc((size_t)p->n, sizeof *p->first);
+    p->count = rn_alloc((size_t)p->n, sizeof *p->count);
+    p->weight = rn_alloc((size_t)p->n, (size_t)p->taps * sizeof *p->weight);
     double *w = rn_alloc((size_t)p->taps, sizeof *w);
     if (!p->first || !p->count || !p->weight || !w) {
         rn_free(w);
         return RN_EMEM;
     }
-    for (int i = 0; i < out; i++)
-        weigh(p, i, in, (i + 0.5) * scale, support, w);
+    for (int i = 0; i < p->n; i++)
+        weigh(p, i, in, ((double)(from + i) + 0.5) * scale, support, w);
     rn_free(w);
+    return 0;
+}
+
+/* `in` pixels resized to `full`, of which those from `begin` on are the `out` pixels of output. */
+static int pass_init(struct pass *p, int in, int64_t full, int64_t begin, int out)
+{
+    p->at = begin < 0 ? (int)-begin : 0;
+    p->n = (int)(full - begin < out ? full - begin : out) - p->at;
+    p->lo = (int)begin + p->at;
+    p->need = p->n;
+    p->resized = in != full;
+    if (!p->resized)
+        return 0;
+    int status = make_weights(p, in, full, begin + p->at);
+    if (status)
+        return status;
+    p->lo = p->first[0];
+    p->need = p->first[p->n - 1] + p->count[p->n - 1] - p->lo;
+    for (int i = 0; i < p->n; i++)
+        p->first[i] -= p->lo;
     return 0;
 }
 
@@ -77,25 +102,85 @@ static void pass_release(struct pass *p)
     rn_free(p->weight);
 }
 
-int rn_resizer_new(struct rn_resizer **out, int C, int H, int W, int P, int Q)
+/* ---- views ---- */
+
+/* Where a crop of M pixels begins in n of them; half a pixel goes to the even one, and what is
+ * missing is shared so that the larger half is behind. */
+static int64_t middle(int64_t n, int M)
 {
+    return n < M ? -((M - n) / 2) : (n - M) / 2 + ((n - M) % 4 == 3);
+}
+
+static struct rn_view whole(int H, int W, int64_t rows, int64_t columns)
+{
+    return (struct rn_view){ .H = H, .W = W, .rows = rows, .columns = columns };
+}
+
+struct rn_view rn_view_of(const struct rn_prep *prep, int H, int W)
+{
+    int N, M;
+    if (!rn_resize_parse(prep->resize, &N, &M) || !N)
+        return whole(H, W, prep->H, prep->W);
+    struct rn_view v = whole(H, W, N, N);
+    if (H < W)
+        v.columns = (int64_t)N * W / H;
+    else
+        v.rows = (int64_t)N * H / W;
+    v.top = middle(v.rows, M);
+    v.left = middle(v.columns, M);
+    return v;
+}
+
+bool rn_view_is_whole(const struct rn_view *v, int H, int W, int P, int Q)
+{
+    return v->H == H && v->W == W && v->rows == H && v->columns == W && H == P && W == Q &&
+           !v->top && !v->left;
+}
+
+bool rn_view_same(const struct rn_view *a, const struct rn_view *b)
+{
+    return a->y == b->y && a->x == b->x && a->H == b->H && a->W == b->W && a->rows == b->rows &&
+           a->columns == b->columns && a->top == b->top && a->left == b->left;
+}
+
+/* ---- resizers ---- */
+
+static int resizer_init(struct rn_resizer *r, const struct rn_view *v)
+{
+    if (pass_init(&r->rows, v->W, v->columns, v->left, r->Q) ||
+        pass_init(&r->columns, v->H, v->rows, v->top, r->P))
+        return RN_EMEM;
+    r->rows.lo += v->x;
+    r->columns.lo += v->y;
+    r->half = rn_alloc((size_t)r->columns.need * (size_t)r->rows.n, (size_t)r->C);
+    r->sum = rn_alloc((size_t)r->rows.n * (size_t)r->C, sizeof *r->sum);
+    return r->half && r->sum ? 0 : RN_EMEM;
+}
+
+int rn_resizer_view(struct rn_resizer **out, int C, int H, int W, const struct rn_view *v, int P,
+                    int Q)
+{
+    assert(v->y >= 0 && v->x >= 0 && v->y + v->H <= H && v->x + v->W <= W);
+    (void)H;
     struct rn_resizer *r = rn_alloc(1, sizeof *r);
     if (!r)
         return RN_EMEM;
     r->C = C;
-    r->H = H;
     r->W = W;
     r->P = P;
     r->Q = Q;
-    r->half = rn_alloc((size_t)H * (size_t)Q, (size_t)C);
-    r->sum = rn_alloc((size_t)Q * (size_t)C, sizeof *r->sum);
-    if (!r->half || !r->sum || (W != Q && pass_init(&r->rows, W, Q)) ||
-        (H != P && pass_init(&r->columns, H, P))) {
+    if (resizer_init(r, v)) {
         rn_resizer_free(r);
         return RN_EMEM;
     }
     *out = r;
     return 0;
+}
+
+int rn_resizer_new(struct rn_resizer **out, int C, int H, int W, int P, int Q)
+{
+    struct rn_view v = whole(H, W, P, Q);
+    return rn_resizer_view(out, C, H, W, &v, P, Q);
 }
 
 void rn_resizer_free(struct rn_resizer *r)
@@ -118,10 +203,10 @@ static inline uint8_t pixel(int32_t sum)
 }
 
 /* One row [W][C] -> [Q][C]. Inlined with C known, so that small C are unrolled. */
-static inline void resize_row(const struct pass *p, int C, int Q, const uint8_t *restrict in,
+static inline void resize_row(const struct pass *p, int C, const uint8_t *restrict in,
                               uint8_t *restrict out)
 {
-    for (int q = 0; q < Q; q++) {
+    for (int q = 0; q < p->n; q++) {
         const int32_t *w = p->weight + (size_t)q * (size_t)p->taps;
         const uint8_t *x = in + (size_t)p->first[q] * (size_t)C;
         for (int c = 0; c < C; c++) {
@@ -133,27 +218,30 @@ static inline void resize_row(const struct pass *p, int C, int Q, const uint8_t 
     }
 }
 
-static void resize_rows(const struct rn_resizer *r, const uint8_t *in, uint8_t *out)
+/* The rows that the second pass needs, in and out with their strides. */
+static void resize_rows(const struct rn_resizer *r, const uint8_t *in, size_t in_row, uint8_t *out,
+                        size_t out_row)
 {
-    size_t C = (size_t)r->C, W = (size_t)r->W, Q = (size_t)r->Q;
-    for (int h = 0; h < r->H; h++, in += W * C, out += Q * C)
+    for (int h = 0; h < r->columns.need; h++, in += in_row, out += out_row)
         if (r->C == 1)
-            resize_row(&r->rows, 1, r->Q, in, out);
+            resize_row(&r->rows, 1, in, out);
         else
-            resize_row(&r->rows, r->C, r->Q, in, out);
+            resize_row(&r->rows, r->C, in, out);
 }
 
-/* [H][Q][C] -> [P][Q][C]: whole rows are added up, so that the inner loop is a vector's. */
-static void resize_columns(const struct rn_resizer *r, const uint8_t *in, uint8_t *restrict out)
+/* Whole rows are added up, so that the inner loop is a vector's. */
+static void resize_columns(const struct rn_resizer *r, const uint8_t *in, size_t in_row,
+                           uint8_t *restrict out, size_t out_row)
 {
-    size_t row = (size_t)r->Q * (size_t)r->C;
+    const struct pass *c = &r->columns;
+    size_t row = (size_t)r->rows.n * (size_t)r->C;
     int32_t *restrict sum = r->sum;
-    for (int p = 0; p < r->P; p++, out += row) {
-        const int32_t *w = r->columns.weight + (size_t)p * (size_t)r->columns.taps;
-        const uint8_t *x = in + (size_t)r->columns.first[p] * row;
+    for (int p = 0; p < c->n; p++, out += out_row) {
+        const int32_t *w = c->weight + (size_t)p * (size_t)c->taps;
+        const uint8_t *x = in + (size_t)c->first[p] * in_row;
         for (size_t j = 0; j < row; j++)
             sum[j] = 1 << (PRECISION - 1);
-        for (int i = 0; i < r->columns.count[p]; i++, x += row)
+        for (int i = 0; i < c->count[p]; i++, x += in_row)
             for (size_t j = 0; j < row; j++)
                 sum[j] += w[i] * x[j];
         for (size_t j = 0; j < row; j++)
@@ -161,16 +249,30 @@ static void resize_columns(const struct rn_resizer *r, const uint8_t *in, uint8_
     }
 }
 
+static void copy_rows(const struct rn_resizer *r, const uint8_t *in, size_t in_row, uint8_t *out,
+                      size_t out_row)
+{
+    for (int p = 0; p < r->columns.n; p++, in += in_row, out += out_row)
+        memcpy(out, in, (size_t)r->rows.n * (size_t)r->C);
+}
+
 void rn_resizer_run(struct rn_resizer *r, const uint8_t *in, uint8_t *out)
 {
-    bool rows = r->W != r->Q, columns = r->H != r->P;
-    if (rows) {
-        uint8_t *half = columns ? r->half : out;
-        resize_rows(r, in, half);
+    const struct pass *rows = &r->rows, *columns = &r->columns;
+    size_t C = (size_t)r->C, in_row = (size_t)r->W * C, out_row = (size_t)r->Q * C;
+    if (rows->n < r->Q || columns->n < r->P)
+        memset(out, 0, (size_t)r->P * out_row);
+    in += (size_t)columns->lo * in_row + (size_t)rows->lo * C;
+    out += (size_t)columns->at * out_row + (size_t)rows->at * C;
+    if (rows->resized) {
+        uint8_t *half = columns->resized ? r->half : out;
+        size_t half_row = columns->resized ? (size_t)rows->n * C : out_row;
+        resize_rows(r, in, in_row, half, half_row);
         in = half;
+        in_row = half_row;
     }
-    if (columns)
-        resize_columns(r, in, out);
-    else if (!rows)
-        memcpy(out, in, (size_t)r->H * (size_t)r->W * (size_t)r->C);
+    if (columns->resized)
+        resize_columns(r, in, in_row, out, out_row);
+    else if (!rows->resized)
+        copy_rows(r, in, in_row, out, out_row);
 }

@@ -98,6 +98,8 @@ static void fill_normal(struct rn_rng *r, float *w, size_t n, double std)
         w[i] = (float)(rn_rng_normal(r) * std);
 }
 
+const char *const rn_init_names[] = { "default", "xavier", "kaiming", NULL };
+
 /*
  * Weights by Xavier (Glorot and Bengio 2010: uniform, bound sqrt(6 / (fan in + fan out))) or by
  * Kaiming (He et al. 2015b: normal, std sqrt(2 / fan out), convolutions only); all else is

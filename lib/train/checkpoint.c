@@ -2,6 +2,7 @@
 #include "train/checkpoint.h"
 
 #include <float.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h> /* strtod */
@@ -58,6 +59,7 @@ static int add_position(struct rn_weights *w, const struct rn_trainer *t,
     status = status ? status : add_meta(w, "rn.train.loss", "%a", at->loss);
     status = status ? status : add_meta(w, "rn.train.pictures", "%ld", at->pictures);
     status = status ? status : add_meta(w, "rn.train.seconds", "%a", at->seconds);
+    status = status ? status : add_meta(w, "rn.train.val", "%016" PRIx64, at->val);
     return status ? status : add_meta(w, "rn.train.isa", "%s", t->k->isa);
 }
 
@@ -90,6 +92,18 @@ static int read_number(const struct rn_weights *w, const char *path, const char 
     return 0;
 }
 
+/* The columns of a log tell of one set of validation data. */
+static int check_val(const struct rn_weights *w, const char *path, uint64_t val)
+{
+    const char *text = rn_weights_meta(w, "rn.train.val");
+    char ours[17];
+
+    snprintf(ours, sizeof ours, "%016" PRIx64, val);
+    if (text && !strcmp(text, ours))
+        return 0;
+    return rn_fail(RN_EUSAGE, "%s: was made with other validation data", path);
+}
+
 static int read_position(const struct rn_weights *w, const char *path, struct rn_position *at)
 {
     static const char *const key[] = { "epoch", "batch", "step", "loss", "pictures", "seconds" };
@@ -103,7 +117,8 @@ static int read_position(const struct rn_weights *w, const char *path, struct rn
         if (status)
             return status;
     }
-    *at = (struct rn_position){ (int)v[0], (long)v[1], (long)v[2], v[3], (long)v[4], v[5] };
+    *at =
+        (struct rn_position){ (int)v[0], (long)v[1], (long)v[2], v[3], (long)v[4], v[5], at->val };
     return (at->batch > 0) == (at->pictures > 0)
                ? 0
                : rn_fail(RN_EFORMAT, "%s: %ld pictures in %ld batches", path, at->pictures,
@@ -137,6 +152,8 @@ int rn_checkpoint_read(const char *path, struct rn_trainer *t, struct rn_positio
     if (!status)
         status =
             rn_provenance_compare(t->model->provenance, rn_weights_meta(w, "rn.provenance"), path);
+    if (!status)
+        status = check_val(w, path, at->val);
     if (!status)
         status = rn_model_fill(t->model, w, path, NULL);
     if (!status)

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/prep.h"
 #include "train/provenance.h"
 #include "weights/modelfile.h"
 
@@ -38,6 +39,24 @@ static int check_files(const struct rn_train_config *c)
     return 0;
 }
 
+/* A crop is the input: no other size goes with it. */
+static int check_resize(const struct rn_train_config *c)
+{
+    int shorter, crop;
+
+    if (!c->resize)
+        return 0;
+    if (!rn_resize_parse(c->resize, &shorter, &crop))
+        return rn_fail(
+            RN_EUSAGE,
+            "--resize: \"%s\": takes squash, or short=N,crop=M with N and M from 1 to %d",
+            c->resize, RN_SIDE_MAX);
+    if (crop && c->H && (c->H != crop || c->W != crop))
+        return rn_fail(RN_EUSAGE, "--resize %s gives %dx%d, not --size %dx%d", c->resize, crop,
+                       crop, c->H, c->W);
+    return 0;
+}
+
 static int check(const struct rn_train_config *c)
 {
     if (c->resume && c->force)
@@ -52,7 +71,7 @@ static int check(const struct rn_train_config *c)
         return rn_fail(RN_EUSAGE, "--sched step needs --milestones");
     if (c->batch < 1 || c->epochs < 1 || c->threads < 1)
         return rn_fail(RN_EUSAGE, "batch size, epochs and threads start at 1");
-    return 0;
+    return check_resize(c);
 }
 
 /* Fails before any work when the output's folder can't be written. */
@@ -104,12 +123,33 @@ int rn_source_bind(struct rn_source *s, const struct rn_model *m)
 
 /* ---- model ---- */
 
-/* The network for the data: its channels, size and classes, unless the spec says its own. */
-static int new_model(struct rn_job *job, const struct rn_train_config *c, const char *spec)
+/* How pictures are resized: given, else as with the weights that the model starts from. */
+static const char *resize_words(const struct rn_train_config *c, const struct rn_prep *from)
 {
-    int C, H, W, classes = rn_source_classes(job->data), status;
+    return c->resize ? c->resize : from && !c->H ? from->resize : "squash";
+}
+
+/* Takes the words over; the network must take what a crop gives. */
+static int set_resize(struct rn_prep *p, const char *words, int crop)
+{
+    snprintf(p->resize, sizeof p->resize, "%s", words);
+    if (crop && (p->H != crop || p->W != crop))
+        return rn_fail(RN_EUSAGE, "--resize %s gives %dx%d, the network takes %dx%d", words, crop,
+                       crop, p->H, p->W);
+    return 0;
+}
+
+/* The network for the data: its channels, size and classes, unless the spec says its own. `from`:
+ * the preprocessing that came with weights, or NULL. */
+static int new_model(struct rn_job *job, const struct rn_train_config *c, const char *spec,
+                     const struct rn_prep *from)
+{
+    const char *resize = resize_words(c, from);
+    int shorter, crop, C, H, W, classes = rn_source_classes(job->data), status;
 
     rn_source_shape(job->data, &C, &H, &W);
+    if (rn_resize_parse(resize, &shorter, &crop) && crop)
+        H = W = crop;
     if (rn_spec_sets(spec, "in"))
         C = 0;
     if (c->arch && rn_spec_sets(spec, "classes"))
@@ -118,7 +158,7 @@ static int new_model(struct rn_job *job, const struct rn_train_config *c, const 
     if (!status && rn_model_classes(job->model) != rn_source_classes(job->data))
         status = rn_fail(RN_EUSAGE, "%s: has %d classes, the data have %d", spec,
                          rn_model_classes(job->model), rn_source_classes(job->data));
-    return status;
+    return status ? status : set_resize(&job->model->prep, resize, crop);
 }
 
 /* mean and std: given, else those that came with the weights, else 0 and 1. */
@@ -147,7 +187,7 @@ static int set_labels(struct rn_job *job)
 
 static int random_model(struct rn_job *job, const struct rn_train_config *c)
 {
-    int status = new_model(job, c, c->arch);
+    int status = new_model(job, c, c->arch, NULL);
 
     if (!status)
         rn_model_init(job->model, c->init, c->seed);
@@ -167,7 +207,8 @@ static int model_from(struct rn_job *job, const struct rn_train_config *c,
     if (!status && (!c->arch || rn_weights_meta(w, "rn.spec")))
         status = rn_model_from_weights(&from, w, c->weights);
     if (!status)
-        status = new_model(job, c, c->arch ? c->arch : rn_model_spec(from));
+        status = new_model(job, c, c->arch ? c->arch : rn_model_spec(from),
+                           from ? rn_model_prep(from) : NULL);
     if (!status)
         status = set_prep(&job->model->prep, c, from ? rn_model_prep(from) : NULL);
     if (!status) {

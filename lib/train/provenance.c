@@ -9,9 +9,6 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-static const char *const inits[] = { "default", "xavier", "kaiming" };
-static const char *const schedules[] = { "const", "step", "cosine" };
-
 static json_t *hash_json(uint64_t h)
 {
     char text[17];
@@ -53,7 +50,7 @@ static void set_rates(json_t *o, const struct rn_train_config *c)
     json_object_set_new(o, "momentum", json_real(c->momentum));
     json_object_set_new(o, "nesterov", json_boolean(c->nesterov));
     json_object_set_new(o, "weight-decay", json_real(c->weight_decay));
-    json_object_set_new(o, "sched", json_string(schedules[c->sched]));
+    json_object_set_new(o, "sched", json_string(rn_schedule_names[c->sched]));
     json_object_set_new(o, "warmup-epochs", json_real(c->warmup_epochs));
     if (c->sched == RN_SCHED_STEP) {
         json_object_set_new(o, "milestones", milestones_json(c));
@@ -70,10 +67,12 @@ static void set_data(json_t *o, const struct rn_train_config *c, const struct rn
     snprintf(size, sizeof size, "%dx%d", m->prep.H, m->prep.W);
     json_object_set_new(o, "data", hash_json(data));
     json_object_set_new(o, "size", json_string(size));
+    json_object_set_new(o, "resize", json_string(m->prep.resize));
     json_object_set_new(o, "mean", floats_json(m->prep.mean, channels));
     json_object_set_new(o, "std", floats_json(m->prep.std, channels));
     json_object_set_new(o, "flip", json_boolean(c->flip));
     json_object_set_new(o, "crop", json_integer(c->crop));
+    json_object_set_new(o, "resized-crop", json_real(c->area));
 }
 
 int rn_provenance_make(char **json, const struct rn_train_config *c, const struct rn_model *m,
@@ -86,7 +85,7 @@ int rn_provenance_make(char **json, const struct rn_train_config *c, const struc
     json_object_set_new(o, "arch", json_string(m->text));
     if (weights)
         json_object_set_new(o, "weights", hash_json(weights));
-    json_object_set_new(o, "init", json_string(inits[init]));
+    json_object_set_new(o, "init", json_string(rn_init_names[init]));
     json_object_set_new(o, "seed", seed_json(c->seed));
     json_object_set_new(o, "batch-size", json_integer(c->batch));
     json_object_set_new(o, "epochs", json_integer(c->epochs));

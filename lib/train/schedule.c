@@ -2,6 +2,9 @@
 #include "train/schedule.h"
 
 #include <math.h>
+#include <stddef.h>
+
+const char *const rn_schedule_names[] = { "const", "step", "cosine", NULL };
 
 double rn_schedule_lr(const struct rn_train_config *c, long step, long total, long epoch_steps)
 {

@@ -226,12 +226,15 @@ static int finish_epoch(struct run *r)
 static int prepare(struct run *r)
 {
     const struct rn_train_config *c = r->c;
-    struct rn_loader_config config = {
-        .augment = { c->flip, c->crop }, .batch = c->batch, .shuffle = true, .seed = c->seed
-    };
+    struct rn_loader_config config = { .augment = { c->flip, c->crop, c->area },
+                                       .batch = c->batch,
+                                       .shuffle = true,
+                                       .seed = c->seed };
     long count = rn_source_count(r->job.data);
     int status = rn_trainer_new(&r->trainer, r->job.model, c->batch, c->threads);
 
+    if (r->job.val)
+        r->at.val = rn_source_hash(r->job.val);
     config.prep = *rn_model_prep(r->job.model);
     status = status ? status : rn_loader_new(&r->loader, r->job.data, &config);
     config.augment = (struct rn_augment){ 0 };

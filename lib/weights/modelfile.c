@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/prep.h"
 #include "weights/hash.h"
 
 /* ---- out ---- */
@@ -303,6 +304,7 @@ static int read_floats(float *v, int n, bool positive, const struct rn_weights *
 static int read_prep(struct rn_prep *prep, const struct rn_weights *w, const char *path)
 {
     const char *resize;
+    int shorter, crop;
     int status = read_floats(prep->mean, channels(prep), false, w, "rn.mean", path);
     if (!status)
         status = read_floats(prep->std, channels(prep), true, w, "rn.std", path);
@@ -310,8 +312,12 @@ static int read_prep(struct rn_prep *prep, const struct rn_weights *w, const cha
         status = need_key(&resize, w, "rn.resize", path);
     if (status)
         return status;
-    if (strcmp(resize, "squash"))
-        return fail_key(path, "rn.resize", resize, "squash");
+    if (!rn_resize_parse(resize, &shorter, &crop))
+        return fail_key(path, "rn.resize", resize,
+                        "squash or short=N,crop=M, N and M from 1 to 8192");
+    if (crop && (prep->H != crop || prep->W != crop))
+        return rn_fail(RN_EFORMAT, "%s: rn.resize is \"%s\", but rn.input is %dx%dx%d", path,
+                       resize, prep->C, prep->H, prep->W);
     strcpy(prep->resize, resize);
     return 0;
 }
