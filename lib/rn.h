@@ -132,6 +132,8 @@ int rn_model_open(struct rn_model **out, const char *path);
 int rn_model_write(const struct rn_model *m, const char *path);
 
 bool rn_spec_valid(const char *text); /* does it parse as a spec? rn_error() says why not */
+const char *
+rn_spec_row(int i); /* names of all networks and blocks, i from 0; NULL behind the last */
 const char *rn_model_spec(const struct rn_model *m); /* canonical spec string */
 const struct rn_prep *rn_model_prep(const struct rn_model *m);
 int rn_model_classes(const struct rn_model *m);

@@ -55,6 +55,7 @@ struct rn_node {
         } linear;
         struct {
             float eps, momentum;
+            bool biased; /* running variance: not Bessel's, as Keras keeps it */
         } bn;
         struct {
             struct rn_window win;

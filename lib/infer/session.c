@@ -15,6 +15,8 @@ static int new_session(struct rn_session **out, const struct rn_model *m, int ba
     int status = s ? 0 : RN_EMEM;
 
     *out = NULL;
+    if (!status && m->spec.single)
+        status = rn_fail(RN_EUSAGE, "%s: a single block has no classes to tell apart", m->text);
     if (!status)
         status = rn_session_plan(s, m, batch, threads);
     if (!status)

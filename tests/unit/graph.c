@@ -60,7 +60,7 @@ static void test_refusals(void)
     refuses("resnet18:groups=5", 32, 32,
             "layer1.0.conv1: 64 channels in and 64 out can't be cut into 5 groups");
     refuses("resnet50:groups=65536,group-width=65536", 32, 32,
-            "layer1.0: its bottleneck has 4294967296 channels, at most 65536");
+            "layer1.0: its bottleneck has 4294967296 channels, from 1 to 65536");
     refuses("cifar-resnet20", 536870912, 536870912,
             "input of 3x536870912x536870912: each from 1 to 65536");
     refuses("resnet5O", 0, 0, "resnet5O: no network of this name; nearest is resnet50");
@@ -68,7 +68,22 @@ static void test_refusals(void)
     refuses("resnet50:classes=0", 0, 0,
             "resnet50:classes=0: classes=0: takes a number from 1 to 1000000");
     refuses("resnet50:block=big", 0, 0,
-            "resnet50:block=big: block=big: takes one of basic, bottleneck");
+            "resnet50:block=big: block=big: takes one of basic, bottleneck, preact, "
+            "preact-bottleneck, regnet, fast");
+    refuses("resnet50:bn-eps=nan", 0, 0,
+            "resnet50:bn-eps=nan: bn-eps=nan: takes a number from 1e-12 to 1");
+    refuses("resnet50:se=1.5", 0, 0, "resnet50:se=1.5: se=1.5: takes a number from 0 to 1");
+    refuses("resnet50:stride=2", 0, 0,
+            "resnet50:stride=2: stride is a key of single blocks, not of networks");
+    refuses("residual:classes=3", 0, 0, "residual:classes=3: a single block has no classes");
+    refuses("resnext:groups=8,group-width=16", 96, 96,
+            "block: its bottleneck of 32 channels is not 8 groups of 16");
+    refuses("resnext:group-width=5", 96, 96,
+            "block: its bottleneck of 32 channels is not 6 groups of 5");
+    refuses("resnet50:stages=1x3", 32, 32,
+            "layer1.0: its bottleneck has 0 channels, from 1 to 65536");
+    refuses("resnet9", 200, 200,
+            "maxpool: a window of 25x25: at most 255 pixels, so pool=avg or smaller pictures");
     refuses("resnet50:classes", 0, 0, "resnet50:classes: \"classes\" is not KEY=VALUE");
     refuses("resnet18:stages=2x64+", 0, 0,
             "resnet18:stages=2x64+: stages=2x64+: takes BLOCKSxCHANNELS joined by +, at most 8 "
@@ -94,6 +109,10 @@ static void test_canonical(void)
     canonical("resnet18:classes=10,in=1", "resnet18:in=1,classes=10");
     canonical("d2l-resnet18:bias=no,stages=1x8+1x16", "d2l-resnet18:stages=1x8+1x16,bias=no");
     canonical("resnet50:groups=32,base-width=4", "resnet50:groups=32,base-width=4");
+    canonical("residual:out=6,stride=2,proj", "residual:out=6,stride=2,proj=yes");
+    canonical("resnet18:plain,bn-eps=0.001,bn-momentum=1e-2",
+              "resnet18:plain=yes,bn-eps=0.001,bn-momentum=0.01");
+    canonical("resnet18:se=0.123456789", "resnet18:se=0.12345679");
     ok(rn_spec_sets("resnet18:in=3,classes=4", "classes") &&
            rn_spec_sets("resnet18:in=3,classes=4", "in") && !rn_spec_sets("resnet18", "in") &&
            !rn_spec_sets("resnet18:classes=4", "class"),
