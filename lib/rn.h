@@ -118,6 +118,8 @@ enum rn_init {
  * rn_model_free().
  */
 int rn_model_new(struct rn_model **out, const char *spec, int C, int H, int W, int classes);
+/* The same without parameters' values, for a look at its layers and memory: small and quick. */
+int rn_model_shape(struct rn_model **out, const char *spec, int C, int H, int W);
 void rn_model_free(struct rn_model *m);
 
 /* Random parameters of `kind`, the same for the same seed (on one C library's log and cos). */
@@ -149,6 +151,8 @@ struct rn_layer {
     const char *stage; /* stem, stage 1, ..., head */
     const char *block; /* layer1.0; "" outside blocks */
     int H, W, C;       /* output */
+    int inputs, in[2]; /* layers it reads; -1: the network's input */
+    int field;         /* rows of the picture that an output pixel depends on, where they exist */
     uint64_t params;   /* trainable */
     uint64_t buffers;  /* running statistics */
     uint64_t macs;     /* multiply-accumulates of one picture (convolutions and linear layers) */

@@ -98,10 +98,15 @@ static void test_agree(const char *spec)
         return;
     float *x = make_batch(m, label);
     if (ok(!rn_trainer_new(&t, m, N, 2), "a trainer")) {
+        size_t bytes;
+        ok(!rn_trainer_bytes(m, N, 2, &bytes) && bytes == t->arena.size,
+           "the memory of training was foretold: %zu", bytes);
         rn_trainer_run(t, x, label, N, NULL);
         make_biased(m);
         if (ok(!rn_session_new(&s, m, N, 2), "a session")) {
             double error = 0;
+            ok(!rn_session_bytes(m, N, 2, &bytes) && bytes == s->arena.size,
+               "the memory of inference was foretold: %zu", bytes);
             rn_session_run(s, x, N, logits);
             for (int i = 0; i < N; i++) {
                 double loss = rn_cross_entropy(logits + i * CLASSES, CLASSES, label[i]);
