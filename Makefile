@@ -16,6 +16,7 @@ VEC    := $(foreach i,$(ISAS_$(ARCH)),$(patsubst %.c,%_$(i).o,$(sort $(wildcard 
 SRC    := $(sort $(foreach d,$(LAYERS) kernels kernels/ref kernels/$(ARCH),$(wildcard lib/$d/*.c)))
 OBJ    := $(addprefix $(B)/,$(SRC:.c=.o) $(VEC))
 CMDOBJ := $(B)/cmd/opt.o $(B)/cmd/say.o
+SUMMARYOBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard cmd/summary_*.c)))
 BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard cmd/bench_*.c)))
 UNIT   := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/*.c)))
 FUZZ   := $(patsubst %.c,$(B)/%,$(filter-out tests/fuzz/driver.c,$(sort $(wildcard tests/fuzz/*.c))))
@@ -55,6 +56,7 @@ $(addprefix $(B)/,$(TOOLS)): $(B)/rn-%: $(B)/cmd/rn-%.o $(CMDOBJ) $(B)/librn.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 $(B)/rn-bench: $(BENCHOBJ)
+$(B)/rn-summary: $(SUMMARYOBJ)
 $(B)/librn.a: $(OBJ) $(B)/objects
 	@echo "  AR    $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $(OBJ)
@@ -78,7 +80,7 @@ note = $(if $(filter install-files uninstall,$(MAKECMDGOALS)),,$(shell mkdir -p 
 $(B)/flags $(B)/objects: ;
 $(call note,$(B)/flags,$(CC) $(ALL_CFLAGS))
 $(call note,$(B)/objects,$(OBJ))
--include $(OBJ:.o=.d) $(CMDOBJ:.o=.d) $(BENCHOBJ:.o=.d) $(KERN:.o=.d) $(UNIT:=.d) $(FUZZ:=.d) $(patsubst %,$(B)/cmd/%.d,$(TOOLS))
+-include $(OBJ:.o=.d) $(CMDOBJ:.o=.d) $(BENCHOBJ:.o=.d) $(SUMMARYOBJ:.o=.d) $(KERN:.o=.d) $(UNIT:=.d) $(FUZZ:=.d) $(patsubst %,$(B)/cmd/%.d,$(TOOLS))
 
 # Who says no -j to `make check` or `make demo` does not want to wait for one compiler at a time.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -119,7 +121,7 @@ demo: ## install what it needs, build, train for a minute, draw the curves, clas
 	$(Q)scripts/deps.sh demo
 	$(Q)$(MAKE) --no-print-directory $(JOBS)
 	$(Q)scripts/demo $(B)
-acceptance: all ## full data sets and full sizes (an hour)
+acceptance: all $(B)/tests/unit/specs ## full data sets and full sizes (an hour)
 	$(Q)tests/acceptance $(B)
 bench: all ## how fast this machine runs the networks of the table in README.md
 	$(Q)$(B)/rn-bench peak && $(B)/rn-bench infer resnet18 && $(B)/rn-bench train d2l-resnet18 -b 128

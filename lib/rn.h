@@ -122,6 +122,8 @@ extern const char *const rn_init_names[]; /* of them, as --init spells them; end
  * rn_model_free().
  */
 int rn_model_new(struct rn_model **out, const char *spec, int C, int H, int W, int classes);
+/* The same without parameters' values, for a look at its layers and memory: small and quick. */
+int rn_model_shape(struct rn_model **out, const char *spec, int C, int H, int W);
 void rn_model_free(struct rn_model *m);
 
 /* Random parameters of `kind`, the same for the same seed (on one C library's log and cos). */
@@ -136,6 +138,8 @@ int rn_model_open(struct rn_model **out, const char *path);
 int rn_model_write(const struct rn_model *m, const char *path);
 
 bool rn_spec_valid(const char *text); /* does it parse as a spec? rn_error() says why not */
+const char *
+rn_spec_row(int i); /* names of all networks and blocks, i from 0; NULL behind the last */
 const char *rn_model_spec(const struct rn_model *m); /* canonical spec string */
 const struct rn_prep *rn_model_prep(const struct rn_model *m);
 int rn_model_classes(const struct rn_model *m);
@@ -151,6 +155,8 @@ struct rn_layer {
     const char *stage; /* stem, stage 1, ..., head */
     const char *block; /* layer1.0; "" outside blocks */
     int H, W, C;       /* output */
+    int inputs, in[2]; /* layers it reads; -1: the network's input */
+    int field;         /* rows of the picture that an output pixel depends on, where they exist */
     uint64_t params;   /* trainable */
     uint64_t buffers;  /* running statistics */
     uint64_t macs;     /* multiply-accumulates of one picture (convolutions and linear layers) */

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Writes tests/golden/*.safetensors: what PyTorch, in float64, makes of small residual networks.
 
-Usage: scripts/golden.py [FOLDER]         (Debian: python3-torch, python3-numpy)
+Usage: scripts/golden.py [FOLDER [NAME]...]         (Debian: python3-torch, python3-numpy)
 
 Inputs, labels and parameters are not stored: both sides compute them from a name, an element number and a seed
 (splitmix64, see `uniform`), so a file holds results alone: logits in training and in evaluation mode, losses, gradients,
@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from golden_family import Composed, SamePool, same_pads
 
 STEPS, LR, MOMENTUM, DECAY = 10, 0.005, 0.9, 0.02
 MASK = (1 << 64) - 1
@@ -32,6 +34,37 @@ NETWORKS = [
     ("cifar-resnet20", "cifar-resnet20", "cifar", 16,
      [(3, 16), (3, 32), (3, 64)], (3, 20, 20), 4, 10, False, 64, 1.2e-5),
 ]
+
+# The other families: the options of golden_family.py instead of a family's name.
+D = dict(block="bottleneck", stem="deep", shortcut="avg", middle=lambda k: (k // 4, 1))
+V1 = dict(block="bottleneck", stem="7x7", shortcut="conv-bn", v1=True, middle=lambda k: (k // 4, 1))
+NEXT = dict(block="bottleneck", stem="7x7", shortcut="conv-bn", bias=True, middle=lambda k: (k, k // 4))
+PRE = dict(block="preact", stem="7x7", shortcut="conv")
+PRE_PAD = dict(block="preact", stem="3x3", shortcut="pad")
+PRE_DEEP = dict(block="preact-bottleneck", stem="3x3", shortcut="conv", middle=lambda k: (k // 4, 1))
+SAME = dict(block="preact", stem="7x7", shortcut="conv", same=True)
+KERAS = dict(block="basic", stem="7x7", shortcut="conv-bn", same=True, bias=True, eps=1e-3, momentum=0.01, biased=True)
+PLAIN = dict(block="basic", stem="3x3", shortcut="pad", plain=True)
+SE = dict(block="basic", stem="3x3", shortcut="pad-end", se=0.25)
+REGNET = dict(block="regnet", stem="3x3-s2", first=2, se=0.25, middle=lambda k: (k, k // 8))
+FAST = dict(block="fast", stem="3x3", first=2, maximum=True)
+NETWORKS += [(name + "-narrow", spec, options, stem, stages, chw, 6, 10, False, 32, 1.2e-5)
+             for name, spec, options, stem, stages, chw in [
+    ("resnetd", "resnet50d:stages=1x16+2x24,stem-width=9", D, 9, [(1, 16), (2, 24)], (3, 37, 31)),
+    ("v1", "resnet50:stages=1x16+1x24,stem-width=8,stride-at=1x1", V1, 8, [(1, 16), (1, 24)], (2, 28, 35)),
+    ("d2l-resnext", "d2l-resnext:stages=1x8+1x16,stem-width=8,group-width=4", NEXT, 8, [(1, 8), (1, 16)], (1, 28, 31)),
+    ("preact", "preact-resnet18:stages=1x8+2x12,stem-width=8", PRE, 8, [(1, 8), (2, 12)], (3, 32, 29)),
+    ("preact-pad", "cifar-preact-resnet110:stages=1x4+1x9,stem-width=4", PRE_PAD, 4, [(1, 4), (1, 9)], (3, 12, 15)),
+    ("preact-bottleneck", "cifar-preact-resnet164:stages=1x16+2x24,stem-width=6", PRE_DEEP, 6, [(1, 16), (2, 24)],
+     (3, 12, 11)),
+    ("same", "preact-resnet34:stages=1x8+1x12,stem-width=8,padding=same", SAME, 8, [(1, 8), (1, 12)], (3, 32, 29)),
+    ("keras", "resnet18:stages=1x8+1x12,stem-width=8,padding=same,bias,bn-eps=0.001,bn-momentum=0.01,bn-biased", KERAS, 8,
+     [(1, 8), (1, 12)], (3, 30, 34)),
+    ("plain", "cifar-resnet20:stages=2x6+1x8,stem-width=6,plain", PLAIN, 6, [(2, 6), (1, 8)], (3, 14, 12)),
+    ("se", "cifar-resnet20:stages=1x8+1x13,stem-width=8,se=0.25,shortcut=pad-end", SE, 8, [(1, 8), (1, 13)], (3, 13, 12)),
+    ("regnet", "regnet_y_400mf:stages=1x16+2x24,stem-width=8", REGNET, 8, [(1, 16), (2, 24)], (3, 33, 30)),
+    ("fast", "resnet9:stages=2x8+1x12+2x16,stem-width=6", FAST, 6, [(2, 8), (1, 12), (2, 16)], (3, 24, 24)),
+]]
 
 
 # ---- numbers both sides compute ----
@@ -146,7 +179,10 @@ class Network(nn.Module):
 
 
 def make(family, stem, stages, shape, classes, seed):
-    net = Network(family, stem, stages, shape[1], classes).double()
+    if isinstance(family, dict):
+        net = Composed(dict(family, width=stem, stages=stages), shape[1], classes).double()
+    else:
+        net = Network(family, stem, stages, shape[1], classes).double()
     with torch.no_grad():
         for name, t in net.state_dict().items():
             if t.is_floating_point():
@@ -161,11 +197,19 @@ def margin(net, x):
              for m in net.modules() if isinstance(m, nn.ReLU)]
 
     def pool(m, i, o):
-        windows = F.unfold(F.pad(i[0], (1, 1, 1, 1)), 3, stride=2).reshape(i[0].shape[0], i[0].shape[1], 9, -1)
+        x = i[0]
+        if isinstance(m, nn.AdaptiveMaxPool2d):
+            windows = x.flatten(2).unsqueeze(3)
+        else:
+            pads = same_pads(x, m.kernel_size, m.stride) if isinstance(m, SamePool) else [m.padding] * 4
+            windows = F.unfold(F.pad(x, pads, value=-1e9), m.kernel_size, stride=m.stride)
+            windows = windows.reshape(x.shape[0], x.shape[1], m.kernel_size**2, -1)
         top = windows.topk(2, 2).values
-        near.append((top[:, :, 0] - top[:, :, 1])[top[:, :, 1] > 0].min().item())
-    if isinstance(net.maxpool, nn.MaxPool2d):
-        hooks.append(net.maxpool.register_forward_hook(pool))
+        apart = (top[:, :, 0] - top[:, :, 1])[top[:, :, 1] != 0]  # ReLU's zeros may tie
+        if apart.numel():
+            near.append(apart.min().item())
+    hooks += [m.register_forward_hook(pool) for m in net.modules()
+              if isinstance(m, (nn.MaxPool2d, nn.AdaptiveMaxPool2d))]
     with torch.no_grad():
         net(x)
     for h in hooks:
@@ -235,7 +279,8 @@ def record(name, spec, family, stem, stages, chw, n, classes, nesterov, most, le
 def main():
     np.seterr(over="ignore")
     for row in NETWORKS:
-        record(*row, sys.argv[1] if len(sys.argv) > 1 else "tests/golden")
+        if row[0] in sys.argv[2:] or len(sys.argv) < 3:
+            record(*row, sys.argv[1] if len(sys.argv) > 1 else "tests/golden")
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ narrow() {
 @test "every example runs" {
     cd "$BATS_FILE_TMPDIR"
     # in this order: some use the models that others make
-    for page in rn-train.1 rn-convert.1 rn-infer.1 rn-summary.1 rn-bench.1 rntools.7 rn-weights.5; do
+    for page in rn-train.1 rn-convert.1 rn-infer.1 rn-summary.1 rn-bench.1 rntools.7 rn-weights.5 rn-spec.5; do
         tool=${page%.*}
         sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/s/^\$ //p' "$BATS_TEST_DIRNAME/../man/$page" | narrow >examples
         [ -s examples ]

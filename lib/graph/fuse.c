@@ -41,6 +41,8 @@ static struct rn_unit fuse_from(const struct fuse *f, int first)
         u.relu = first;
     else
         u.main = first;
+    if (n->inputs == 2)
+        u.residual = f->unit[n->in[1]];
     if (u.main >= 0 && !n->op->epilogue)
         return u;
     if (u.main >= 0 && (u.bn = follower(f, u.out, &rn_op_bn)) >= 0)
@@ -49,8 +51,6 @@ static struct rn_unit fuse_from(const struct fuse *f, int first)
         const struct rn_node *add = &f->g->node[u.add];
         u.residual = f->unit[add->in[add->in[0] == u.out]];
         u.out = u.add;
-    } else if (u.add >= 0) {
-        u.residual = f->unit[n->in[1]];
     }
     if (u.relu < 0 && (u.relu = follower(f, u.out, &rn_op_relu)) >= 0)
         u.out = u.relu;

@@ -9,14 +9,14 @@
 #include "graph/graph.h"
 
 struct rn_unit {
-    int main;     /* node: convolution, linear, pool, pad; -1 */
+    int main;     /* node: convolution, linear, pool, pad, gate; -1 */
     int bn;       /* node, or -1 */
     int add;      /* node, or -1 */
     int relu;     /* node, or -1 */
     int out;      /* the last of them, whose tensor the unit gives */
     int in;       /* unit whose output main (else bn, add, relu) reads; -1: the network's input */
-    int residual; /* the other unit that add reads; -1: none, or the network's input when add >= 0
-                   */
+    int residual; /* the other unit that add, or a main of two inputs, reads; -1: none, or the
+                     network's input when add >= 0 */
 };
 
 struct rn_units {

@@ -62,6 +62,39 @@ static int infer(struct rn_graph *g, struct rn_node *n)
     return status;
 }
 
+/* Rows of its input that an output pixel of n reads, and between two of them. */
+static void look(const struct rn_node *n, int *rows, int *stride)
+{
+    *rows = *stride = 1;
+    if (n->op == &rn_op_conv) {
+        *rows = n->as.conv.win.R;
+        *stride = n->as.conv.win.stride_h;
+    } else if (n->op == &rn_op_maxpool || n->op == &rn_op_meanpool) {
+        *rows = n->as.pool.win.R;
+        *stride = n->as.pool.win.stride_h;
+    } else if (n->op == &rn_op_pad) {
+        *stride = n->as.pad.stride;
+    } else if (n->op == &rn_op_avgpool) {
+        *rows = n->x.H;
+    }
+}
+
+/* The receptive field (Araujo, Norris and Sim 2019): of two inputs, the larger one. */
+static void see(const struct rn_graph *g, struct rn_node *n)
+{
+    int rows, stride;
+
+    n->field = n->jump = 1;
+    look(n, &rows, &stride);
+    for (int i = 0; i < n->inputs; i++) {
+        const struct rn_node *in = &g->node[n->in[i]];
+        int field = in->field + (rows - 1) * in->jump;
+        n->field = field > n->field ? field : n->field;
+    }
+    if (n->inputs)
+        n->jump = g->node[n->in[0]].jump * stride;
+}
+
 int rn_graph_add(struct rn_graph *g, const struct rn_node *node)
 {
     if (g->status || (node->inputs > 0 && node->in[0] < 0) || (node->inputs > 1 && node->in[1] < 0))
@@ -74,6 +107,7 @@ int rn_graph_add(struct rn_graph *g, const struct rn_node *node)
     snprintf(n->block, sizeof n->block, "%s", g->block);
     if ((g->status = infer(g, n)))
         return -1;
+    see(g, n);
     n->param = g->params;
     if (n->op->params)
         n->op->params(g, n);

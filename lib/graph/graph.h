@@ -55,6 +55,7 @@ struct rn_node {
         } linear;
         struct {
             float eps, momentum;
+            bool biased; /* running variance: not Bessel's, as Keras keeps it */
         } bn;
         struct {
             struct rn_window win;
@@ -65,6 +66,7 @@ struct rn_node {
     } as;
     struct rn_shape x; /* of in[0] */
     struct rn_shape y; /* what it gives */
+    int field, jump;   /* rows of the picture: seen by an output pixel, between two of them */
     int param, params; /* its parameters in rn_graph.param */
     uint64_t macs;     /* of one picture */
 };

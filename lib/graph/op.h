@@ -27,7 +27,7 @@ struct rn_call {
     int N;
     bool training; /* batch norm: statistics of the batch */
     const float *x;
-    const float *residual; /* laid out like y, added before the activation */
+    const float *residual; /* laid out like y, added before the activation; or an op's 2nd input */
     bool relu;             /* the activation behind, fused */
     float *y;
     void *saved;               /* op->saved(): written by forward, read by backward */
@@ -60,6 +60,6 @@ struct rn_op {
 };
 
 extern const struct rn_op rn_op_input, rn_op_conv, rn_op_bn, rn_op_relu, rn_op_add, rn_op_maxpool,
-    rn_op_avgpool, rn_op_linear, rn_op_pad;
+    rn_op_avgpool, rn_op_meanpool, rn_op_linear, rn_op_pad, rn_op_gate;
 
 #endif

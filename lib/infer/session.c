@@ -15,6 +15,8 @@ static int new_session(struct rn_session **out, const struct rn_model *m, int ba
     int status = s ? 0 : RN_EMEM;
 
     *out = NULL;
+    if (!status && m->spec.single)
+        status = rn_fail(RN_EUSAGE, "%s: a single block has no classes to tell apart", m->text);
     if (!status)
         status = rn_session_plan(s, m, batch, threads);
     if (!status)
@@ -101,7 +103,8 @@ static void run_units(const struct rn_session *s, const struct slice *of, int fi
         struct rn_call call = s->step[i].call;
         call.N = of->n;
         call.x = output(s, of, u->in);
-        call.residual = u->add >= 0 ? output(s, of, u->residual) : NULL;
+        if (u->add >= 0 || u->residual >= 0)
+            call.residual = output(s, of, u->residual);
         call.y = i + 1 < s->units.units ? (float *)output(s, of, i) : of->logits;
         call.scratch = of->scratch;
         s->step[i].op->forward(&call, of->thread, of->threads);

@@ -1,214 +1,241 @@
 /*
- * From a spec to nodes: stem, stages of residual blocks, head. A block is one function; its
- * shortcut's nodes come first, so that the add joins the main branch's last convolution. Names are
- * torchvision's.
+ * The kinds of block, a function each. The shortcut's nodes come first, so that the add joins the
+ * main branch's last convolution. Names are torchvision's, timm's where it has none.
  */
-#include <stdio.h>
-#include <string.h>
+#include <math.h>
 
 #include "base/err.h"
-#include "graph/graph.h"
-#include "model/spec.h"
+#include "model/build.h"
 
 enum { EXPANSION = 4 /* of a bottleneck: channels out / planes */, WIDTH_MAX = 65536 };
 
-static const float bn_eps = 1e-5f, bn_momentum = 0.1f; /* PyTorch's defaults */
+/* ---- shortcuts ---- */
 
-/* ---- single nodes: each takes the index of its input and returns its own ---- */
-
-/* prefix.name, or name alone. */
-static void name_node(struct rn_node *n, const char *prefix, const char *name)
+static bool is_padded(const struct rn_spec *s)
 {
-    snprintf(n->name, sizeof n->name, "%s%s%s", prefix, *prefix ? "." : "", name);
+    return s->shortcut == RN_SHORTCUT_PAD || s->shortcut == RN_SHORTCUT_PAD_END;
 }
 
-static int conv(struct rn_graph *g, const struct rn_spec *s, int x, const char *prefix,
-                const char *name, int K, int size, int stride, int groups)
+/* Does the shortcut have to change the shape? */
+static bool projects(const struct rn_build *b, const struct rn_place *p)
 {
-    struct rn_node n = { .op = &rn_op_conv, .inputs = 1, .in = { x } };
-    n.as.conv.K = K;
-    n.as.conv.G = groups;
-    n.as.conv.bias = s->bias;
-    n.as.conv.win = rn_window_square(size, stride, size / 2);
-    name_node(&n, prefix, name);
-    return rn_graph_add(g, &n);
+    return p->x >= 0 && !b->s->plain &&
+           (p->stride > 1 || b->g->node[p->x].y.C != p->channels || b->s->proj);
 }
 
-static int bn(struct rn_graph *g, int x, const char *prefix, const char *name)
+/* ResNet-D (He et al. 2018, figure 2c): the stride is an average, not a skip. */
+static int average_shortcut(struct rn_build *b, int x, const struct rn_place *p)
 {
-    struct rn_node n = { .op = &rn_op_bn, .inputs = 1, .in = { x } };
-    n.as.bn.eps = bn_eps;
-    n.as.bn.momentum = bn_momentum;
-    name_node(&n, prefix, name);
-    return rn_graph_add(g, &n);
+    if (p->stride > 1)
+        x = rn_put_average(b, x, "downsample.0", p->stride);
+    x = rn_put_conv(b, x, "downsample.1", p->channels, 1, 1, 1);
+    return rn_put_bn(b, x, "downsample.2");
 }
 
-static int relu(struct rn_graph *g, int x, const char *prefix, const char *name)
+/* What is added: x itself where the shape stays, else what the spec says of node `from`. */
+static int shortcut(struct rn_build *b, int from, const struct rn_place *p)
 {
-    struct rn_node n = { .op = &rn_op_relu, .inputs = 1, .in = { x } };
-    name_node(&n, prefix, name);
-    return rn_graph_add(g, &n);
+    if (!projects(b, p))
+        return p->x;
+    if (is_padded(b->s))
+        return rn_put_pad(b, p->x, p->channels, p->stride, b->s->shortcut == RN_SHORTCUT_PAD_END);
+    if (b->s->shortcut == RN_SHORTCUT_AVG)
+        return average_shortcut(b, from, p);
+    int x = rn_put_conv(b, from, "downsample.0", p->channels, 1, p->stride, 1);
+    return b->s->shortcut == RN_SHORTCUT_CONV_BN ? rn_put_bn(b, x, "downsample.1") : x;
 }
 
-static int add(struct rn_graph *g, int a, int b, const char *prefix)
+/* x + identity; x alone in a plain network. */
+static int join(struct rn_build *b, int x, int identity)
 {
-    struct rn_node n = { .op = &rn_op_add, .inputs = 2, .in = { a, b } };
-    name_node(&n, prefix, "add");
-    return rn_graph_add(g, &n);
+    return b->s->plain ? x : rn_put_add(b, x, identity);
 }
 
-static int maxpool(struct rn_graph *g, int x, int size, int stride, int pad)
+/* ---- parts ---- */
+
+/* se times so many channels, at least one. */
+static int squeezed(const struct rn_spec *s, int channels)
 {
-    struct rn_node n = { .op = &rn_op_maxpool, .name = "maxpool", .inputs = 1, .in = { x } };
-    n.as.pool.win = rn_window_square(size, stride, pad);
-    return rn_graph_add(g, &n);
+    long n = lrintf(s->se * (float)channels);
+    return n < 1 ? 1 : (int)n;
 }
 
-/* ---- blocks ---- */
+/* Squeeze-and-excitation of the main branch, where the spec has it. */
+static int excite(struct rn_build *b, int x, const struct rn_place *p)
+{
+    return b->s->se > 0 ? rn_put_se(b, x, "se.", squeezed(b->s, p->channels)) : x;
+}
 
-/* One residual block: where it stands and what it does. */
-struct block {
-    char prefix[32]; /* layer1.0 */
-    int x;           /* node it reads */
-    int channels;    /* out */
-    int stride;
+/* The middle of a bottleneck: channels and groups. */
+struct middle {
+    int width, groups;
 };
 
-static int pad_shortcut(struct rn_graph *g, const struct block *b)
+static void refuse(struct rn_build *b, long width, long groups)
 {
-    int more = b->channels - g->node[b->x].y.C;
-    struct rn_node n = { .op = &rn_op_pad, .inputs = 1, .in = { b->x } };
-
-    if (more < 0) {
-        g->status = rn_fail(RN_EUSAGE, "%s: shortcut=pad can't go from %d channels to %d",
-                            b->prefix, g->node[b->x].y.C, b->channels);
-        return -1;
-    }
-    n.as.pad.stride = b->stride;
-    n.as.pad.before = more / 2;
-    n.as.pad.after = more - more / 2;
-    name_node(&n, b->prefix, "pad");
-    return rn_graph_add(g, &n);
-}
-
-/* The identity where the shape stays, else what the spec says. */
-static int shortcut(struct rn_graph *g, const struct rn_spec *s, const struct block *b)
-{
-    if (b->x < 0 || (b->stride == 1 && g->node[b->x].y.C == b->channels))
-        return b->x;
-    if (s->shortcut == RN_SHORTCUT_PAD)
-        return pad_shortcut(g, b);
-    int x = conv(g, s, b->x, b->prefix, "downsample.0", b->channels, 1, b->stride, 1);
-    return s->shortcut == RN_SHORTCUT_CONV_BN ? bn(g, x, b->prefix, "downsample.1") : x;
-}
-
-/* 3x3 - 3x3 (He et al. 2015, figure 5 left). */
-static int basic(struct rn_graph *g, const struct rn_spec *s, const struct block *b)
-{
-    int identity = shortcut(g, s, b);
-    int x = conv(g, s, b->x, b->prefix, "conv1", b->channels, 3, b->stride, s->groups);
-
-    x = bn(g, x, b->prefix, "bn1");
-    x = relu(g, x, b->prefix, "relu1");
-    x = conv(g, s, x, b->prefix, "conv2", b->channels, 3, 1, s->groups);
-    x = bn(g, x, b->prefix, "bn2");
-    x = add(g, x, identity, b->prefix);
-    return relu(g, x, b->prefix, "relu2");
+    const char *name = *b->prefix ? b->prefix : "block";
+    if (b->g->status)
+        return;
+    b->g->status =
+        width < 1 || width > WIDTH_MAX
+            ? rn_fail(RN_EUSAGE, "%s: its bottleneck has %ld channels, from 1 to %d", name, width,
+                      WIDTH_MAX)
+            : rn_fail(RN_EUSAGE, "%s: its bottleneck of %ld channels is not %ld groups of %d", name,
+                      width, groups, b->s->group_width);
 }
 
 /*
- * Channels inside a bottleneck: group-width x groups, else torchvision's int(planes * base-width / 64) * groups.
- * -1 with g->status set when there are too many.
+ * With bot-mul, channels out x bot-mul (halves to even) in `groups` groups, or in groups of
+ * group-width, as d2l's ResNeXtBlock reads its argument `groups`. Else group-width x groups, or
+ * torchvision's int(planes * base-width / 64) * groups.
  */
-static int bottleneck_width(struct rn_graph *g, const struct rn_spec *s, const struct block *b)
+static struct middle middle_of(struct rn_build *b, const struct rn_place *p)
 {
-    long planes = b->channels / EXPANSION;
-    long width = s->groups * (s->group_width ? (long)s->group_width : planes * s->base_width / 64);
+    const struct rn_spec *s = b->s;
+    long planes = p->channels / EXPANSION, width, groups = s->groups;
 
-    if (width <= WIDTH_MAX)
-        return (int)width;
-    if (!g->status)
-        g->status = rn_fail(RN_EUSAGE, "%s: its bottleneck has %ld channels, at most %d", b->prefix,
-                            width, WIDTH_MAX);
-    return -1;
+    if (s->bot_mul > 0) {
+        width = lrintf((float)p->channels * s->bot_mul);
+        if (s->group_width && groups == 1)
+            groups = width / s->group_width;
+    } else {
+        width = groups * (s->group_width ? (long)s->group_width : planes * s->base_width / 64);
+    }
+    if (width < 1 || width > WIDTH_MAX || (s->group_width && groups * s->group_width != width))
+        refuse(b, width, groups);
+    return (struct middle){ (int)width, (int)groups };
 }
 
-/* 1x1 - 3x3 - 1x1, the stride on the 3x3 (figure 5 right; torchvision's v1.5). */
-static int bottleneck(struct rn_graph *g, const struct rn_spec *s, const struct block *b)
-{
-    int width = bottleneck_width(g, s, b);
-    int identity = shortcut(g, s, b);
-    int x = conv(g, s, b->x, b->prefix, "conv1", width, 1, 1, 1);
+/* ---- kinds ---- */
 
-    x = bn(g, x, b->prefix, "bn1");
-    x = relu(g, x, b->prefix, "relu1");
-    x = conv(g, s, x, b->prefix, "conv2", width, 3, b->stride, s->groups);
-    x = bn(g, x, b->prefix, "bn2");
-    x = relu(g, x, b->prefix, "relu2");
-    x = conv(g, s, x, b->prefix, "conv3", b->channels, 1, 1, 1);
-    x = bn(g, x, b->prefix, "bn3");
-    x = add(g, x, identity, b->prefix);
-    return relu(g, x, b->prefix, "relu3");
+/* 3x3 - 3x3 (He et al. 2015, figure 5 left). */
+static int basic(struct rn_build *b, const struct rn_place *p)
+{
+    int identity = shortcut(b, p->x, p);
+    int x = rn_put_conv(b, p->x, "conv1", p->channels, 3, p->stride, b->s->groups);
+
+    x = rn_put_bn(b, x, "bn1");
+    x = rn_put_relu(b, x, "relu1");
+    x = rn_put_conv(b, x, "conv2", p->channels, 3, 1, b->s->groups);
+    x = rn_put_bn(b, x, "bn2");
+    x = excite(b, x, p);
+    x = join(b, x, identity);
+    return rn_put_relu(b, x, "relu2");
 }
 
-typedef int block_fn(struct rn_graph *g, const struct rn_spec *s, const struct block *b);
-static block_fn *const block_kinds[] = {
-    [RN_BLOCK_BASIC] = basic, [RN_BLOCK_BOTTLENECK] = bottleneck
+/* 1x1 - 3x3 - 1x1 (figure 5 right), the stride on the 3x3 or, as there, on the first 1x1. */
+static int bottleneck(struct rn_build *b, const struct rn_place *p)
+{
+    struct middle m = middle_of(b, p);
+    bool first = b->s->stride_at == RN_STRIDE_AT_1X1;
+    int identity = shortcut(b, p->x, p);
+    int x = rn_put_conv(b, p->x, "conv1", m.width, 1, first ? p->stride : 1, 1);
+
+    x = rn_put_bn(b, x, "bn1");
+    x = rn_put_relu(b, x, "relu1");
+    x = rn_put_conv(b, x, "conv2", m.width, 3, first ? 1 : p->stride, m.groups);
+    x = rn_put_bn(b, x, "bn2");
+    x = rn_put_relu(b, x, "relu2");
+    x = rn_put_conv(b, x, "conv3", p->channels, 1, 1, 1);
+    x = rn_put_bn(b, x, "bn3");
+    x = excite(b, x, p);
+    x = join(b, x, identity);
+    return rn_put_relu(b, x, "relu3");
+}
+
+/* Batch norm and ReLU before the convolutions (He et al. 2016, figure 1b); a projection reads what
+ * they give. */
+static int preact(struct rn_build *b, const struct rn_place *p)
+{
+    int before = rn_put_relu(b, rn_put_bn(b, p->x, "bn1"), "relu1");
+    int identity = shortcut(b, before, p);
+    int x = rn_put_conv(b, before, "conv1", p->channels, 3, p->stride, b->s->groups);
+
+    x = rn_put_bn(b, x, "bn2");
+    x = rn_put_relu(b, x, "relu2");
+    x = rn_put_conv(b, x, "conv2", p->channels, 3, 1, b->s->groups);
+    x = excite(b, x, p);
+    return join(b, x, identity);
+}
+
+static int preact_bottleneck(struct rn_build *b, const struct rn_place *p)
+{
+    struct middle m = middle_of(b, p);
+    bool first = b->s->stride_at == RN_STRIDE_AT_1X1;
+    int before = rn_put_relu(b, rn_put_bn(b, p->x, "bn1"), "relu1");
+    int identity = shortcut(b, before, p);
+    int x = rn_put_conv(b, before, "conv1", m.width, 1, first ? p->stride : 1, 1);
+
+    x = rn_put_bn(b, x, "bn2");
+    x = rn_put_relu(b, x, "relu2");
+    x = rn_put_conv(b, x, "conv2", m.width, 3, first ? 1 : p->stride, m.groups);
+    x = rn_put_bn(b, x, "bn3");
+    x = rn_put_relu(b, x, "relu3");
+    x = rn_put_conv(b, x, "conv3", p->channels, 1, 1, 1);
+    x = excite(b, x, p);
+    return join(b, x, identity);
+}
+
+/* RegNet's (Radosavovic et al. 2020): squeeze-and-excitation behind the 3x3, by the block's input;
+ * names of torchvision's regnet. */
+static int regnet(struct rn_build *b, const struct rn_place *p)
+{
+    struct middle m = middle_of(b, p);
+    int identity = p->x;
+
+    if (projects(b, p)) {
+        identity = rn_put_conv(b, p->x, "proj.0", p->channels, 1, p->stride, 1);
+        identity = rn_put_bn(b, identity, "proj.1");
+    }
+    int x = rn_put_conv(b, p->x, "f.a.0", m.width, 1, 1, 1);
+    x = rn_put_bn(b, x, "f.a.1");
+    x = rn_put_relu(b, x, "f.a.2");
+    x = rn_put_conv(b, x, "f.b.0", m.width, 3, p->stride, m.groups);
+    x = rn_put_bn(b, x, "f.b.1");
+    x = rn_put_relu(b, x, "f.b.2");
+    if (b->s->se > 0 && x >= 0)
+        x = rn_put_se(b, x, "f.se.", squeezed(b->s, b->g->node[p->x].y.C));
+    x = rn_put_conv(b, x, "f.c.0", p->channels, 1, 1, 1);
+    x = rn_put_bn(b, x, "f.c.1");
+    x = join(b, x, identity);
+    return rn_put_relu(b, x, "activation");
+}
+
+/* David Page's ResNet9: a stage begins with a convolution and a max pool, without a shortcut; its
+ * residual blocks end with the add. */
+static int fast(struct rn_build *b, const struct rn_place *p)
+{
+    int x = rn_put_conv(b, p->x, "conv1", p->channels, 3, 1, b->s->groups);
+
+    x = rn_put_bn(b, x, "bn1");
+    x = rn_put_relu(b, x, "relu1");
+    if (p->first)
+        return rn_put_maxpool(b, x, "maxpool", p->stride, p->stride, 0);
+    x = rn_put_conv(b, x, "conv2", p->channels, 3, 1, b->s->groups);
+    x = rn_put_bn(b, x, "bn2");
+    x = rn_put_relu(b, x, "relu2");
+    x = excite(b, x, p);
+    return join(b, x, p->x);
+}
+
+static const struct kind {
+    int (*put)(struct rn_build *b, const struct rn_place *p);
+    bool preact;
+} kinds[] = {
+    [RN_BLOCK_BASIC] = { basic, false },
+    [RN_BLOCK_BOTTLENECK] = { bottleneck, false },
+    [RN_BLOCK_PREACT] = { preact, true },
+    [RN_BLOCK_PREACT_BOTTLENECK] = { preact_bottleneck, true },
+    [RN_BLOCK_REGNET] = { regnet, false },
+    [RN_BLOCK_FAST] = { fast, false },
 };
 
-/* ---- the network ---- */
-
-static int stem(struct rn_graph *g, const struct rn_spec *s)
+int rn_put_block(struct rn_build *b, const struct rn_place *p)
 {
-    bool large = s->stem == RN_STEM_7X7;
-
-    rn_graph_stage(g, "stem");
-    int x = conv(g, s, 0, "", "conv1", s->stem_width, large ? 7 : 3, large ? 2 : 1, 1);
-    x = bn(g, x, "", "bn1");
-    x = relu(g, x, "", "relu");
-    return large ? maxpool(g, x, 3, 2, 1) : x;
+    return p->x < 0 ? -1 : kinds[b->s->block].put(b, p);
 }
 
-static int stage(struct rn_graph *g, const struct rn_spec *s, int x, int number)
+bool rn_block_preact(const struct rn_spec *s)
 {
-    const struct rn_stage *stage = &s->stage[number - 1];
-    char name[24];
-
-    snprintf(name, sizeof name, "stage %d", number);
-    rn_graph_stage(g, name);
-    for (int i = 0; i < stage->blocks; i++) {
-        struct block b = { .x = x,
-                           .channels = stage->channels,
-                           .stride = number > 1 && i == 0 ? 2 : 1 };
-        snprintf(b.prefix, sizeof b.prefix, "layer%d.%d", number, i);
-        rn_graph_block(g, b.prefix);
-        x = block_kinds[s->block](g, s, &b);
-    }
-    return x;
-}
-
-static void head(struct rn_graph *g, const struct rn_spec *s, int x)
-{
-    struct rn_node pool = { .op = &rn_op_avgpool, .name = "avgpool", .inputs = 1, .in = { x } };
-    struct rn_node fc = { .op = &rn_op_linear, .name = "fc", .inputs = 1 };
-
-    rn_graph_stage(g, "head");
-    fc.in[0] = rn_graph_add(g, &pool);
-    fc.as.linear.K = s->classes;
-    rn_graph_add(g, &fc);
-}
-
-int rn_spec_build(const struct rn_spec *s, int H, int W, struct rn_graph *g)
-{
-    int status = rn_graph_init(g, (struct rn_shape){ H, W, s->in });
-    if (status)
-        return status;
-    int x = stem(g, s);
-    for (int i = 1; i <= s->stages; i++)
-        x = stage(g, s, x, i);
-    head(g, s, x);
-    status = g->status;
-    if (status)
-        rn_graph_release(g);
-    return status;
+    return kinds[s->block].preact;
 }

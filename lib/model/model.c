@@ -71,6 +71,11 @@ int rn_model_new(struct rn_model **out, const char *spec, int C, int H, int W, i
     return status;
 }
 
+int rn_model_shape(struct rn_model **out, const char *spec, int C, int H, int W)
+{
+    return rn_model_plan(out, spec, C, H, W, 0);
+}
+
 void rn_model_free(struct rn_model *m)
 {
     if (!m)
@@ -233,6 +238,9 @@ void rn_model_layer(const struct rn_model *m, int i, struct rn_layer *out)
                               .H = n->y.H,
                               .W = n->y.W,
                               .C = n->y.C,
+                              .inputs = n->inputs,
+                              .in = { n->in[0] - 1, n->in[1] - 1 },
+                              .field = n->field,
                               .macs = n->macs };
     if (n->op->what)
         n->op->what(n, out->what, sizeof out->what);

@@ -1,8 +1,8 @@
 /*
  * Batch norm (Ioffe and Szegedy 2015): y = relu(gamma * (x - mean) / sqrt(var + eps) + beta +
  * residual), by channel. Training takes mean and biased variance from the batch and moves the
- * running statistics (unbiased variance) by `momentum`, as PyTorch does; inference runs a scale and
- * a shift (call.packed, [2][C]) folded from the running ones. Sums run over fixed chunks of 64 rows
+ * running statistics by `momentum` (unbiased variance, as PyTorch does; biased where the node says
+ * so); inference runs a scale and a shift (call.packed, [2][C]) folded from the running ones. Sums run over fixed chunks of 64 rows
  * and are joined in their order, in double: the same bits for any team.
  */
 #include <math.h>
@@ -109,13 +109,14 @@ static void batch_statistics(const struct rn_call *c, const struct space *s, int
         if (var < 0)
             var = 0;
         double invstd = 1 / sqrt(var + c->node->as.bn.eps);
-        double unbiased = rows > 1 ? var * rows / (rows - 1) : var;
+        bool biased = c->node->as.bn.biased || rows <= 1;
         save.mean[i] = (float)mean;
         save.invstd[i] = (float)invstd;
         s->a[i] = (float)(gamma[i] * invstd);
         s->b[i] = (float)(beta[i] - mean * gamma[i] * invstd);
         running_mean[i] = (float)((1 - m) * running_mean[i] + m * mean);
-        running_var[i] = (float)((1 - m) * running_var[i] + m * unbiased);
+        running_var[i] =
+            (float)((1 - m) * running_var[i] + m * (biased ? var : var * rows / (rows - 1)));
     }
     if (thread == 0)
         ++*(int64_t *)c->param[TRACKED];

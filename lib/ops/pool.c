@@ -14,7 +14,11 @@ static int max_shape(struct rn_node *n, const struct rn_shape *in)
     const struct rn_window *w = &n->as.pool.win;
     int rows = in[0].H + w->top + w->bottom - w->R, cols = in[0].W + w->left + w->right - w->S;
 
-    if (rows < 0 || cols < 0 || w->R * w->S > TAPS_MAX || w->stride_h < 1 || w->stride_w < 1)
+    if (w->R > TAPS_MAX || w->S > TAPS_MAX || w->R * w->S > TAPS_MAX)
+        return rn_fail(RN_EUSAGE,
+                       "%s: a window of %dx%d: at most %d pixels, so pool=avg or smaller pictures",
+                       n->name, w->R, w->S, TAPS_MAX);
+    if (rows < 0 || cols < 0 || w->stride_h < 1 || w->stride_w < 1)
         return rn_fail(RN_EUSAGE, "%s: a %dx%d window does not fit its input of %dx%d", n->name,
                        w->R, w->S, in[0].H, in[0].W);
     if (w->top >= w->R || w->bottom >= w->R || w->left >= w->S || w->right >= w->S)

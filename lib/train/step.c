@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <omp.h>
 
+#include "base/err.h"
 #include "ops/loss.h"
 #include "ops/team.h"
 #include "train/plan.h"
@@ -27,12 +28,30 @@ static int trainer_init(struct rn_trainer *t, struct rn_model *m, int batch, int
     return rn_train_plan(t);
 }
 
+/* Can this network be trained on batches of this size? */
+static int check_trainable(const struct rn_model *m, int batch)
+{
+    if (m->spec.single)
+        return rn_fail(RN_EUSAGE, "%s: a single block has no classes to be trained on", m->text);
+    for (int i = 0; i < m->graph.nodes; i++) {
+        const struct rn_node *n = &m->graph.node[i];
+        if (n->op == &rn_op_bn && batch == 1 && n->y.H == 1 && n->y.W == 1)
+            return rn_fail(RN_EUSAGE,
+                           "%s: batch norm over one value: pictures of %dx%d end in one pixel here "
+                           "and the batch is 1",
+                           n->name, m->prep.H, m->prep.W);
+    }
+    return 0;
+}
+
 int rn_trainer_new(struct rn_trainer **out, struct rn_model *m, int batch, int threads)
 {
     struct rn_trainer *t = rn_alloc(1, sizeof *t);
-    int status = t ? trainer_init(t, m, batch, threads) : RN_EMEM;
+    int status = t ? check_trainable(m, batch) : RN_EMEM;
 
     *out = NULL;
+    if (!status)
+        status = trainer_init(t, m, batch, threads);
     if (!status)
         status = rn_arena_init(&t->arena, t->bytes);
     if (!status)

@@ -29,6 +29,18 @@ static const char *const twins[] = {
     "cifar-resnet44:stages=7x4+7x9+7x16,stem-width=4",
     "cifar-resnet56:stages=9x4+9x8+9x17,stem-width=4",
     "cifar-resnet110:stages=18x4+18x8+18x16,stem-width=4",
+    "resnet50d:stages=1x16+1x24+1x32,stem-width=9",
+    "resnet50:stages=1x16+2x24,stem-width=8,stride-at=1x1,plain",
+    "d2l-resnext:stages=1x8+1x16+1x32,stem-width=8,group-width=4",
+    "cifar-resnext29_8x64d:stages=1x16+1x32,stem-width=8,base-width=32",
+    "preact-resnet18:stages=2x8+2x12+1x16,stem-width=8",
+    "preact-resnet50:stages=2x16+2x24,stem-width=8",
+    "cifar-preact-resnet110:stages=2x4+2x8+2x16,stem-width=4",
+    "cifar-wrn-28-10:stages=2x20+2x24,stem-width=4,padding=same",
+    "regnet_x_400mf:stages=1x16+2x24,stem-width=8,group-width=8",
+    "regnet_y_400mf:stages=1x16+2x24+1x40,stem-width=8",
+    "resnet18:stages=1x8+1x16,stem-width=8,se=0.25,shortcut=pad-end,padding=same",
+    "resnet9:stages=2x8+1x12+2x16,stem-width=8",
 };
 
 /* Batch norm takes the batch's statistics over, whole. */
@@ -92,10 +104,15 @@ static void test_agree(const char *spec)
         return;
     float *x = make_batch(m, label);
     if (ok(!rn_trainer_new(&t, m, N, 2), "a trainer")) {
+        size_t bytes;
+        ok(!rn_trainer_bytes(m, N, 2, &bytes) && bytes == t->arena.size,
+           "the memory of training was foretold: %zu", bytes);
         rn_trainer_run(t, x, label, N, NULL);
         make_biased(m);
         if (ok(!rn_session_new(&s, m, N, 2), "a session")) {
             double error = 0;
+            ok(!rn_session_bytes(m, N, 2, &bytes) && bytes == s->arena.size,
+               "the memory of inference was foretold: %zu", bytes);
             rn_session_run(s, x, N, logits);
             for (int i = 0; i < N; i++) {
                 double loss = rn_cross_entropy(logits + i * CLASSES, CLASSES, label[i]);
@@ -190,5 +207,7 @@ int main(void)
     test_slices(twins[0]);
     test_slices(twins[6]);
     test_slices(twins[8]);
+    test_threads(twins[13]); /* average pool on the shortcut */
+    test_threads(twins[22]); /* squeeze-and-excitation */
     return done();
 }

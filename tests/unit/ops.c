@@ -1,4 +1,4 @@
-/* ReLU, add, max pool, global average pool, zero-padding shortcut, softmax cross-entropy. */
+/* ReLU, add, max pool, average pools, zero-padding shortcut, softmax cross-entropy. */
 #include "opcheck.h"
 #include "ops/loss.h"
 
@@ -50,6 +50,33 @@ static void average_ref(const struct optest *t, const struct operands *o, double
         y[i] = sum / (double)pixels;
         if (scale)
             scale[i] = size / (double)pixels;
+    }
+}
+
+/* Pixels outside the picture do not count. */
+static void mean_ref(const struct optest *t, const struct operands *o, double *y, double *scale)
+{
+    const struct rn_node *n = t->node;
+    const struct rn_window *w = &n->as.pool.win;
+    size_t C = (size_t)n->y.C, Q = (size_t)n->y.W, P = (size_t)n->y.H;
+
+    for (size_t i = 0; i < t->ys; i++) {
+        const double *x = o->x + i / (C * Q * P) * rn_shape_count(n->x) + i % C;
+        int top = (int)(i / (C * Q) % P) * w->stride_h - w->top,
+            left = (int)(i / C % Q) * w->stride_w - w->left, pixels = 0;
+        double sum = 0, size = 0;
+        for (int h = top; h < top + w->R; h++)
+            for (int v = left; v < left + w->S; v++) {
+                if (h < 0 || h >= n->x.H || v < 0 || v >= n->x.W)
+                    continue;
+                double at = x[(size_t)(h * n->x.W + v) * C];
+                sum += at;
+                size += fabs(at);
+                pixels++;
+            }
+        y[i] = sum / pixels;
+        if (scale)
+            scale[i] = size / pixels;
     }
 }
 
@@ -109,6 +136,16 @@ static void test_pools(void)
          (struct rn_shape){ 1, 1, 5 }, average);
     test((struct optest){ .text = "average pool 7x7, 1 channel", .N = 2, .ref = average_ref },
          (struct rn_shape){ 7, 7, 1 }, average);
+}
+
+static void test_mean_pools(void)
+{
+    struct rn_node half = { .op = &rn_op_meanpool, .as.pool = { { 2, 2, 2, 2, 0, 0, 1, 0 } } };
+    struct rn_node lapping = { .op = &rn_op_meanpool, .as.pool = { { 3, 2, 1, 2, 1, 0, 2, 1 } } };
+    struct optest t = { .text = "average pool 2x2, odd rows", .N = 3, .ref = mean_ref };
+    test(t, (struct rn_shape){ 7, 8, 17 }, half);
+    t.text = "average pool 3x2 stride 1x2, padded";
+    test(t, (struct rn_shape){ 5, 5, 33 }, lapping);
 }
 
 static void test_pads(void)
@@ -224,6 +261,7 @@ int main(void)
     const char *isa[ISAS];
     test_relu_and_add();
     test_pools();
+    test_mean_pools();
     test_pads();
     for (int i = 0, n = all_isas(isa); i < n; i++)
         test_max_ties(isa[i]);

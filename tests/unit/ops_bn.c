@@ -34,7 +34,7 @@ static void bn_ref(const struct optest *t, const struct operands *o, double *y, 
 
 static bool bn_init(struct optest *t, int H, int W, int C)
 {
-    struct rn_node node = { .op = &rn_op_bn, .as.bn = { eps, momentum } };
+    struct rn_node node = { .op = &rn_op_bn, .as.bn = { eps, momentum, false } };
     if (!optest_init(t, (struct rn_shape){ H, W, C }, node))
         return false;
     for (size_t c = 0; c < t->ps[VAR]; c++)
