@@ -179,6 +179,8 @@ ROWS
     fails 2 '' rn-summary cifar-resnet20 1x9999999x3x3
     fails 2 'no SPEC' rn-summary
     fails 2 'no SPEC' rn-summary 1x3x32x32
+    fails 2 'residual: has 0 classes' rn-train -a residual \
+        -o "$BATS_TEST_TMPDIR/x" "$BATS_FILE_TMPDIR/data"
     fails 2 'one of them at a time' rn-summary --style torch --json resnet18
     fails 2 'one of them at a time' rn-summary --dot --memory resnet18
     fails 2 'goes without' rn-summary --memory --depth layer resnet18

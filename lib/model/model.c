@@ -43,7 +43,7 @@ int rn_model_plan(struct rn_model **out, const char *spec, int C, int H, int W, 
         goto fail;
     if (C)
         m->spec.in = C;
-    if (classes)
+    if (classes && !m->spec.single)
         m->spec.classes = classes;
     set_prep(&m->prep, m->spec.in, H ? H : m->spec.variant->family->H,
              W ? W : m->spec.variant->family->W);
