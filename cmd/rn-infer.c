@@ -47,7 +47,7 @@ struct input {
 
 static struct rn_model *model;
 static struct rn_session *session;
-static int classes;
+static int classes, threads;
 static float *logits; /* [batch][classes] */
 static float *prob;   /* [classes] */
 static int *order;    /* [topk] */
@@ -110,7 +110,7 @@ static struct input *open_inputs(int n, char **path)
     return in;
 }
 
-static void open_model(int threads)
+static void open_model(void)
 {
     size_t bytes = 0;
     if (rn_session_open(&session, &model, model_path, batch, threads) ||
@@ -231,7 +231,7 @@ static void put_input(const struct input *in)
 {
     struct rn_loader *loader = NULL;
     struct rn_batch b;
-    int status = rn_loader_open(&loader, in->source, rn_model_prep(model), batch);
+    int status = rn_loader_open(&loader, in->source, rn_model_prep(model), batch, threads);
     while (status == 0 && (status = rn_loader_next(loader, &b)) == 0 && b.n > 0)
         put_batch(&b);
     if (status) {
@@ -286,7 +286,7 @@ static int evaluate(const struct input *in, int n)
     for (int i = 0; i < n; i++) {
         struct rn_loader *loader = NULL;
         struct rn_metrics m;
-        if (rn_loader_open(&loader, in[i].source, rn_model_prep(model), batch) ||
+        if (rn_loader_open(&loader, in[i].source, rn_model_prep(model), batch, threads) ||
             rn_evaluate(session, loader, classes, NULL, &m))
             die("%s", rn_error());
         rn_loader_close(loader);
@@ -306,7 +306,8 @@ int main(int argc, char **argv)
     say_start("rn-infer");
     int first = opt_parse(&tool, argc, argv), n = argc - first;
     check_options(argc, argv, first);
-    open_model(opt_machine());
+    threads = opt_machine();
+    open_model();
     struct input *in = open_inputs(n, argv + first);
     int status = (want_eval ? evaluate : classify)(in, n);
     close_stdout();

@@ -134,6 +134,7 @@ int rn_source_open(struct rn_source **out, const char *path, enum rn_part part,
     if (!s)
         return RN_EMEM;
     s->fd = -1;
+    s->decode.max_pixels = RN_MAX_PIXELS;
     s->path = rn_strdup(path);
     int status = s->path ? open_kind(s, path, part, fallback) : RN_EMEM;
     status = status ? status : rn_source_name_classes(s, labels);
@@ -169,6 +170,12 @@ bool rn_source_has_part(const char *path, enum rn_part part)
     return false;
 }
 
+void rn_source_decode(struct rn_source *s, bool as_stored, uint64_t max_pixels)
+{
+    s->decode.as_stored = as_stored;
+    s->decode.max_pixels = max_pixels ? max_pixels : RN_MAX_PIXELS;
+}
+
 /* ---- what is in it ---- */
 
 long rn_source_count(const struct rn_source *s)
@@ -193,22 +200,17 @@ void rn_source_shape(const struct rn_source *s, int *C, int *H, int *W)
     *W = s->W;
 }
 
-int rn_source_read(struct rn_source *s, long index, struct rn_image *im, int *label)
+int rn_source_read(struct rn_source *s, long index, struct rn_item *it)
 {
-    int status = s->kind->read(s, index, im, label);
-    if (status == 1 && *label >= 0 && s->map)
-        *label = s->map[*label];
+    int status = s->kind->read(s, index, it);
+    if (status == 1 && it->label >= 0 && s->map)
+        it->label = s->map[it->label];
     return status;
 }
 
 bool rn_source_ready(struct rn_source *s, int ms)
 {
     return !s->kind->ready || s->kind->ready(s, ms);
-}
-
-void rn_source_name(const struct rn_source *s, long index, char *name, size_t size)
-{
-    snprintf(name, size, "%s#%ld", s->path, index);
 }
 
 /* Every piece is hashed with the hash of what came before as its seed. */
@@ -228,10 +230,9 @@ static void mix_number(uint64_t *hash, int64_t v)
 
 uint64_t rn_source_hash(const struct rn_source *s)
 {
-    const int64_t shape[] = { s->count, s->C, s->H, s->W, s->classes };
     uint64_t hash = 0;
-    for (size_t i = 0; i < sizeof shape / sizeof *shape; i++)
-        mix_number(&hash, shape[i]);
+    mix_number(&hash, s->count);
+    mix_number(&hash, s->classes);
     for (int i = 0; i < s->classes; i++)
         mix(&hash, s->class[i], strlen(s->class[i]) + 1);
     for (long i = 0; s->classes && i < s->count; i++)
