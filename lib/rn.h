@@ -201,7 +201,9 @@ enum rn_part { RN_PART_DEFAULT, RN_PART_TRAIN, RN_PART_TEST };
 
 /*
  * A sequence of pictures, with labels where the data have them.
- *   path    IDX file (plain or .gz), the folder with the four usual files, or "-": stdin
+ *   path    a picture (PNG, JPEG, PNM, farbfeld), an IDX file (plain or .gz), a folder of pictures
+ *           or of folders that are classes, one with train and test (or val) of those, or with the
+ *           four usual IDX files; or "-": a picture, PNM or farbfeld pictures, or IDX on stdin
  *   part    which part of a two-part data set; DEFAULT takes the one that `fallback` names
  *   labels  file of class names, a line each, or NULL: names of the data, else 0 1 2 ...
  * Returns 0, RN_EIO, RN_EFORMAT, RN_EMEM, or RN_EUSAGE: no such part, or labels that do not fit.
@@ -209,11 +211,27 @@ enum rn_part { RN_PART_DEFAULT, RN_PART_TRAIN, RN_PART_TEST };
 struct rn_source;
 int rn_source_open(struct rn_source **out, const char *path, enum rn_part part,
                    enum rn_part fallback, const char *labels);
+
+/*
+ * The picture files that a list names.
+ *   path   the list, "-": stdin
+ *   null   names end with NULs; else with newlines, and a class may stand behind a tab, on all
+ *          lines or on none
+ *   whole  read a pipe to its end first, for its classes; else they are not known and memory is
+ *          constant
+ * Returns as rn_source_open().
+ */
+int rn_source_open_names(struct rn_source **out, const char *path, bool null, bool whole);
+/* n picture files, n at least 1; one that is none has its error in its batch. Returns 0 or RN_EMEM.
+ */
+int rn_source_open_files(struct rn_source **out, const char *const *path, long n);
+bool rn_is_picture(const char *path); /* is it a file that begins like a picture? */
 void rn_source_close(struct rn_source *s);
 bool rn_source_has_part(const char *path,
-                        enum rn_part part);       /* is `path` a data set with that part? */
-long rn_source_count(const struct rn_source *s);  /* pictures; -1 when only the end will tell */
-int rn_source_classes(const struct rn_source *s); /* 0: no labels */
+                        enum rn_part part);      /* is `path` a data set with that part? */
+long rn_source_count(const struct rn_source *s); /* pictures; -1 when only the end will tell */
+long rn_source_passed_over(const struct rn_source *s); /* files in a folder that are no pictures */
+int rn_source_classes(const struct rn_source *s);      /* 0: no labels */
 const char *rn_source_class(const struct rn_source *s, int i);
 void rn_source_shape(const struct rn_source *s, int *C, int *H,
                      int *W); /* 0 where pictures differ */

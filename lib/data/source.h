@@ -12,7 +12,7 @@ struct rn_source;
  * One kind of source.
  *   probe     is it one, by the first n bytes of the file, inflated when they are gzip? n is 0 for
  *             a folder, which is told by what is in it
- *   has_part  does the data set at `path` have that part?
+ *   has_part  does the data set at `path` have that part? NULL: none of this kind has parts
  *   open      fills s->impl and the public fields of s; names of classes only where the data have
  *             them. Returns 0, RN_EIO, RN_EFORMAT, RN_EUSAGE (no such part) or RN_EMEM
  *   read      picture `index` into *it: its name, its class where it is known, and pixels (those of
@@ -36,6 +36,8 @@ struct rn_source_kind {
 
 /* One IDX file of pictures, or the folder with the usual four. */
 extern const struct rn_source_kind rn_source_idx;
+extern const struct rn_source_kind rn_source_picture; /* a picture file; pictures on stdin */
+extern const struct rn_source_kind rn_source_folder;  /* of pictures, or of folders of classes */
 
 enum { RN_SOURCE_HEAD = 512 }; /* bytes that probing looks at */
 
@@ -45,6 +47,7 @@ struct rn_source {
     void *impl;              /* the kind's own state */
     long count;              /* pictures, -1: unknown */
     bool random;             /* read() takes any index */
+    long passed_over;        /* files in a folder that are no pictures */
     int C, H, W;             /* of every picture; 0: they differ */
     int classes;             /* 0: no labels */
     char **class;            /* [classes], names */
@@ -58,6 +61,10 @@ struct rn_source {
     uint8_t head[RN_SOURCE_HEAD];
     size_t head_size;
 };
+
+/* s becomes a source of the picture files that the list at s->path names; whole: also a pipe is read
+ * to its end now, for its classes. Returns 0 or a status. */
+int rn_source_read_names(struct rn_source *s, bool null, bool whole);
 
 /*
  * From here on labels are counted by a list of class names: by name, or in order where the list
