@@ -15,7 +15,7 @@
 #include "data/files.h"
 
 static const struct rn_source_kind *const kinds[] = { &rn_source_idx, &rn_source_folder,
-                                                      &rn_source_picture, NULL };
+                                                      &rn_source_tar, &rn_source_picture, NULL };
 
 /* ---- probing ---- */
 
@@ -25,7 +25,7 @@ static const struct {
     const char *bytes, *what;
 } foreign[] = {
     { 0, "GIF8", "a GIF picture" },
-    { 257, "ustar", "a tar archive" },
+
     { 0, "PK\x03\x04", "a zip archive" },
     { 8, "{\"", "a safetensors file" },
 };
@@ -72,12 +72,21 @@ static size_t look_inside(const uint8_t *head, size_t n, uint8_t *out)
     return got;
 }
 
-/* As many of the first bytes as come at once, but enough behind gzip's to tell the kinds apart;
- * into inside[] as look_inside(). */
+/* Do the first bytes tell the kind of a file? */
+static const struct rn_source_kind *find_kind(const char *path, const uint8_t *head, size_t n,
+                                              bool folder)
+{
+    for (int i = 0; kinds[i]; i++)
+        if (kinds[i]->probe(path, head, n, folder))
+            return kinds[i];
+    return NULL;
+}
+
+/* As many of the first bytes as come at once, and more until they tell the kind, behind gzip's, if
+ * it is gzip; into inside[] as look_inside(). */
 static int read_head(struct rn_source *s, int fd, uint8_t *inside, size_t *n)
 {
-    enum { ENOUGH = 4 };
-    for (*n = 0; *n < ENOUGH && s->head_size < sizeof s->head;) {
+    for (*n = 0; !find_kind(s->path, inside, *n, false) && s->head_size < sizeof s->head;) {
         ssize_t got = read(fd, s->head + s->head_size, sizeof s->head - s->head_size);
         if (got < 0 && errno != EINTR)
             return rn_fail_errno("%s", s->path);
@@ -115,14 +124,13 @@ static int open_kind(struct rn_source *s, const char *path, enum rn_part part,
     int status = look_at(s, &folder, inside, &n);
     if (status)
         return status;
-    for (int i = 0; kinds[i]; i++) {
-        if (!kinds[i]->probe(path, inside, n, folder))
-            continue;
-        if (!folder && part != RN_PART_DEFAULT)
-            return rn_fail(RN_EUSAGE, "%s: is one file, it has no train and test part", path);
-        s->kind = kinds[i];
-        return s->kind->open(s, path, part == RN_PART_DEFAULT ? fallback : part);
+    s->kind = find_kind(path, inside, n, folder);
+    if (s->kind && !folder && part != RN_PART_DEFAULT) {
+        s->kind = NULL; /* nothing to close */
+        return rn_fail(RN_EUSAGE, "%s: is one file, it has no train and test part", path);
     }
+    if (s->kind)
+        return s->kind->open(s, path, part == RN_PART_DEFAULT ? fallback : part);
     return fail_unknown(s, inside, n);
 }
 
