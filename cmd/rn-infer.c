@@ -10,9 +10,10 @@
 #include "rn.h"
 #include "say.h"
 
-static const char *model_path, *labels_path;
-static bool want_eval, want_truth, want_logits, want_header;
+static const char *model_path, *labels_path, *names_path;
+static bool want_eval, want_truth, want_logits, want_header, null_names, no_exif;
 static int part = -1, batch = 32, topk;
+static long max_pixels = 178956970;
 
 static const char *const part_words[] = { "train", "test", NULL };
 
@@ -25,29 +26,35 @@ static const struct opt opts[] = {
     OPT_FLAG(0, "eval", &want_eval, "instead of records: n, correct, top1, top5, loss"),
     OPT_ENUM(0, "part", &part, "NAME", "part of a data set: train, test (test)", part_words),
     OPT_STRING(0, "labels", &labels_path, "FILE", "class names, a line each (those of the data)"),
+    OPT_STRING(0, "files-from", &names_path, "FILE",
+               "classify the pictures named in FILE (- stdin)"),
+    OPT_FLAG('0', "null", &null_names, "names in FILE end with NUL, not with newline"),
+    OPT_FLAG(0, "no-exif", &no_exif, "leave pictures as stored, however the camera was held"),
+    OPT_LONG(0, "max-pixels", &max_pixels, "N", "refuse larger pictures", 1, 1e12),
     OPT_INT('b', "batch-size", &batch, "N", "pictures at a time; changes no result", 1, 65536),
     OPT_END,
 };
 
 static const struct opt_tool tool = {
     .name = "rn-infer",
-    .usage = "-m FILE [OPTION]... DATA...\n-m FILE --eval [OPTION]... DATA...",
-    .about =
-        "Classifies the pictures of DATA (an IDX file, the folder with the usual four, or - for\n"
-        "standard input) and prints a record for each: path, label, probability.",
+    .usage = "-m FILE [OPTION]... DATA...\n-m FILE [OPTION]... --files-from FILE\n-m FILE --eval "
+             "[OPTION]... DATA...",
+    .about = "Classifies the pictures of DATA (a PNG, JPEG, PNM or farbfeld file, a folder of "
+             "them, IDX,\n"
+             "or - for standard input) and prints a record for each: path, label, probability.",
     .opts = opts,
     .with = WITH_THREADS | WITH_ISA | WITH_JSON,
 };
 
 struct input {
-    const char *path;
+    const char *path; /* the first, where several pictures are one input */
     struct rn_source *source;
     char *error; /* where source is NULL: why it can't be read */
 };
 
 static struct rn_model *model;
 static struct rn_session *session;
-static int classes;
+static int classes, threads;
 static float *logits; /* [batch][classes] */
 static float *prob;   /* [classes] */
 static int *order;    /* [topk] */
@@ -61,8 +68,13 @@ static void check_options(int argc, char **argv, int first)
     int stdins = 0;
     if (!model_path)
         opt_usage("no -m FILE");
-    if (first == argc)
+    if (first == argc && !names_path)
         opt_usage("no DATA; - is standard input");
+    if (first < argc && names_path)
+        die("--files-from names the pictures: it goes without DATA");
+    if (null_names && !names_path)
+        die("--null is for the names of --files-from");
+    stdins += names_path && strcmp(names_path, "-") == 0;
     for (int i = first; i < argc; i++)
         stdins += strcmp(argv[i], "-") == 0;
     stdins += labels_path && strcmp(labels_path, "-") == 0;
@@ -76,18 +88,33 @@ static void check_options(int argc, char **argv, int first)
         die("--json names its members: it goes without --header");
 }
 
-/* Labels are counted by the model's classes, wherever they are wanted. */
-static void open_input(struct input *in)
+/* Opens an input of n operands: several are picture files. Returns 0 or a status. */
+static int open_source(struct input *in, char **path, int n)
 {
     enum rn_part which = part < 0 ? RN_PART_DEFAULT : part + RN_PART_TRAIN;
-    if (rn_source_open(&in->source, in->path, which, RN_PART_TEST, labels_path)) {
+    if (names_path)
+        return rn_source_open_names(&in->source, names_path, null_names, want_eval || want_truth);
+    if (n > 1)
+        return rn_source_open_files(&in->source, (const char *const *)path, n);
+    return rn_source_open(&in->source, in->path, which, RN_PART_TEST, labels_path);
+}
+
+/* Labels are counted by the model's classes, wherever they are wanted. */
+static void open_input(struct input *in, char **path, int n)
+{
+    in->path = *path;
+    if (open_source(in, path, n)) {
         complain("%s", rn_error());
         in->error = strdup(rn_error());
         in->source = NULL;
         failed = true;
         return;
     }
-    if (!want_eval && !want_truth)
+    rn_source_decode(in->source, no_exif, max_pixels);
+    if (rn_source_passed_over(in->source))
+        note("%s: %ld files are no pictures and were passed over", in->path,
+             rn_source_passed_over(in->source));
+    if ((!want_eval && !want_truth) || rn_source_count(in->source) == 0)
         return;
     if (rn_source_classes(in->source) == 0)
         die("%s: no labels in these data, and --%s needs them", in->path,
@@ -96,21 +123,33 @@ static void open_input(struct input *in)
         die("%s", rn_error());
 }
 
-static struct input *open_inputs(int n, char **path)
+/* Operands that begin at path[0] and make one input: picture files in a row, or one of another
+ * kind. */
+static int run_length(char **path, int n)
+{
+    int run = 0;
+    while (run < n && rn_is_picture(path[run]))
+        run++;
+    return run ? run : 1;
+}
+
+static struct input *open_inputs(int n, char **path, int *inputs)
 {
     struct input *in = allocate(n, sizeof *in);
     bool any = false;
-    for (int i = 0; i < n; i++) {
-        in[i].path = path[i];
-        open_input(&in[i]);
-        any = any || in[i].source;
+    *inputs = 0;
+    for (int i = 0, run; i < n; i += run) {
+        run = run_length(path + i, n - i);
+        open_input(&in[*inputs], path + i, run);
+        any = any || in[*inputs].source;
+        ++*inputs;
     }
     if (!any || (want_eval && failed)) /* a part of the data has another accuracy */
         exit(2);
     return in;
 }
 
-static void open_model(int threads)
+static void open_model(void)
 {
     size_t bytes = 0;
     if (rn_session_open(&session, &model, model_path, batch, threads) ||
@@ -195,6 +234,13 @@ static void put_object(const char *name, int truth, const float *v)
     puts("]}");
 }
 
+/* The sentence without the path that it begins with. */
+static const char *reason(const char *name, const char *error)
+{
+    size_t n = strlen(name);
+    return strncmp(error, name, n) == 0 && strncmp(error + n, ": ", 2) == 0 ? error + n + 2 : error;
+}
+
 /* The record of an input that can't be read stands in its place. */
 static void put_missing(const char *name, const char *error)
 {
@@ -202,7 +248,7 @@ static void put_missing(const char *name, const char *error)
         putchar('{');
         put_json_member("path", name);
         fputs(",\"error\":", stdout);
-        put_json(error);
+        put_json(reason(name, error));
         puts("}");
         return;
     }
@@ -212,18 +258,32 @@ static void put_missing(const char *name, const char *error)
     putchar('\n');
 }
 
+static void put_broken(const char *name, const char *error)
+{
+    complain("%s", error);
+    failed = true;
+    written++;
+    put_missing(name, error);
+}
+
+static void put_answer(const char *name, int truth, const float *v)
+{
+    if (!want_logits) {
+        rn_softmax(v, classes, prob);
+        rn_topk(v, classes, topk, order);
+    }
+    (common.json ? put_object : put_row)(name, truth, v);
+    written++;
+}
+
 static void put_batch(const struct rn_batch *b)
 {
     rn_session_run(session, b->x, b->n, logits);
-    for (int i = 0; i < b->n; i++) {
-        const float *v = logits + (size_t)i * classes;
-        if (!want_logits) {
-            rn_softmax(v, classes, prob);
-            rn_topk(v, classes, topk, order);
-        }
-        (common.json ? put_object : put_row)(b->name[i], b->label[i], v);
-    }
-    written += b->n;
+    for (int i = 0; i < b->n; i++)
+        if (b->error[i])
+            put_broken(b->name[i], b->error[i]);
+        else
+            put_answer(b->name[i], b->label[i], logits + (size_t)i * classes);
     flush_stdout();
 }
 
@@ -231,7 +291,7 @@ static void put_input(const struct input *in)
 {
     struct rn_loader *loader = NULL;
     struct rn_batch b;
-    int status = rn_loader_open(&loader, in->source, rn_model_prep(model), batch);
+    int status = rn_loader_open(&loader, in->source, rn_model_prep(model), batch, threads);
     while (status == 0 && (status = rn_loader_next(loader, &b)) == 0 && b.n > 0)
         put_batch(&b);
     if (status) {
@@ -265,7 +325,7 @@ static void put_metrics(const struct rn_metrics *m)
                  { "correct", m->top1 },
                  { "top1", m->top1 / n },
                  { "top5", m->top5 / n },
-                 { "loss", m->loss / n } };
+                 { "loss", m->loss / (n - (double)m->broken) } };
     for (int i = 0; i < 5; i++) {
         if (common.json) {
             printf("%s\"%s\":", i ? "," : "{", line[i].name);
@@ -280,34 +340,47 @@ static void put_metrics(const struct rn_metrics *m)
         puts("}");
 }
 
+static void on_warning(void *arg, const char *sentence)
+{
+    (void)arg;
+    complain("%s", sentence);
+}
+
 static int evaluate(const struct input *in, int n)
 {
+    const struct rn_hooks hooks = { .warn = on_warning };
     struct rn_metrics sum = { 0 };
     for (int i = 0; i < n; i++) {
         struct rn_loader *loader = NULL;
         struct rn_metrics m;
-        if (rn_loader_open(&loader, in[i].source, rn_model_prep(model), batch) ||
-            rn_evaluate(session, loader, classes, NULL, &m))
+        if (rn_loader_open(&loader, in[i].source, rn_model_prep(model), batch, threads) ||
+            rn_evaluate(session, loader, classes, &hooks, &m))
             die("%s", rn_error());
         rn_loader_close(loader);
         sum.n += m.n;
         sum.top1 += m.top1;
         sum.top5 += m.top5;
+        sum.broken += m.broken;
         sum.loss += m.loss;
     }
-    if (sum.n == 0)
-        die("no pictures in the data");
+    if (sum.n == 0 && names_path) /* an empty list */
+        return 0;
+    if (sum.n == sum.broken)
+        die(sum.n ? "no picture can be decoded" : "no pictures in the data");
     put_metrics(&sum);
-    return 0;
+    return sum.broken == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
     say_start("rn-infer");
-    int first = opt_parse(&tool, argc, argv), n = argc - first;
+    int first = opt_parse(&tool, argc, argv), n;
     check_options(argc, argv, first);
-    open_model(opt_machine());
-    struct input *in = open_inputs(n, argv + first);
+    threads = opt_machine();
+    open_model();
+    char *names = (char *)(uintptr_t)names_path;
+    struct input *in =
+        names ? open_inputs(1, &names, &n) : open_inputs(argc - first, argv + first, &n);
     int status = (want_eval ? evaluate : classify)(in, n);
     close_stdout();
     for (int i = 0; i < n; i++) {

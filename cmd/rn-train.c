@@ -63,7 +63,7 @@ static const struct opt opts[] = {
 static const struct opt_tool tool = {
     .name = "rn-train",
     .usage = "-a SPEC -o FILE [OPTION]... DATA",
-    .about = "Trains a residual network on DATA (an IDX file, or the folder with the usual four),\n"
+    .about = "Trains a residual network on DATA (a folder of class folders of pictures, or IDX),\n"
              "validates it after every epoch and writes it to FILE.",
     .opts = opts,
     .with = WITH_THREADS | WITH_ISA | WITH_FORCE,
@@ -200,14 +200,14 @@ int main(int argc, char **argv)
     read_options(argc, argv);
     note("instruction set %s, %d threads", rn_isa_name(), config.threads);
     catch_signals();
-    const struct rn_train_hooks hooks = { on_progress, on_warning, NULL, &stop };
+    const struct rn_hooks hooks = { on_progress, on_warning, NULL, &stop };
     int status = rn_train(&config, &hooks);
     if (status == RN_ESTOP)
         complain("stopped by SIG%s; the same command with --resume goes on", sigabbrev_np(stop));
     else if (status)
         complain("%s", rn_error());
-    return leave(!status                 ? EXIT_DONE
-                 : status == RN_ESTOP    ? EXIT_AGAIN
-                 : status == RN_EDIVERGE ? EXIT_PARTLY
-                                         : EXIT_NOTHING);
+    return leave(!status                                         ? EXIT_DONE
+                 : status == RN_ESTOP                            ? EXIT_AGAIN
+                 : status == RN_EDIVERGE || status == RN_EPARTLY ? EXIT_PARTLY
+                                                                 : EXIT_NOTHING);
 }

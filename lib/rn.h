@@ -58,6 +58,7 @@ enum rn_status {
     RN_EUSAGE = -4,   /* an argument, a spec or a combination of them makes no sense */
     RN_ESTOP = -5,    /* stopped by a signal, after a checkpoint */
     RN_EDIVERGE = -6, /* the training loss is not finite */
+    RN_EPARTLY = -7,  /* done, but some pictures were broken and left out */
 };
 
 /* One sentence about the last error in this thread, without newline; "" when there was none. */
@@ -210,7 +211,10 @@ enum rn_part { RN_PART_DEFAULT, RN_PART_TRAIN, RN_PART_TEST };
 
 /*
  * A sequence of pictures, with labels where the data have them.
- *   path    IDX file (plain or .gz), the folder with the four usual files, or "-": stdin
+ *   path    a picture (PNG, JPEG, PNM, farbfeld), an IDX file (plain or .gz), a folder of pictures
+ *           or of folders that are classes, one with train and test (or val) of those, or with the
+ *           four usual IDX files; a tar archive of pictures; or "-": a tar archive, a picture, PNM
+ *           or farbfeld pictures, or IDX on stdin
  *   part    which part of a two-part data set; DEFAULT takes the one that `fallback` names
  *   labels  file of class names, a line each, or NULL: names of the data, else 0 1 2 ...
  * Returns 0, RN_EIO, RN_EFORMAT, RN_EMEM, or RN_EUSAGE: no such part, or labels that do not fit.
@@ -218,14 +222,34 @@ enum rn_part { RN_PART_DEFAULT, RN_PART_TRAIN, RN_PART_TEST };
 struct rn_source;
 int rn_source_open(struct rn_source **out, const char *path, enum rn_part part,
                    enum rn_part fallback, const char *labels);
+
+/*
+ * The picture files that a list names.
+ *   path   the list, "-": stdin
+ *   null   names end with NULs; else with newlines, and a class may stand behind a tab, on all
+ *          lines or on none
+ *   whole  read a pipe to its end first, for its classes; else they are not known and memory is
+ *          constant
+ * Returns as rn_source_open().
+ */
+int rn_source_open_names(struct rn_source **out, const char *path, bool null, bool whole);
+/* n picture files, n at least 1; one that is none has its error in its batch. Returns 0 or RN_EMEM.
+ */
+int rn_source_open_files(struct rn_source **out, const char *const *path, long n);
+bool rn_is_picture(const char *path); /* is it a file that begins like a picture? */
 void rn_source_close(struct rn_source *s);
 bool rn_source_has_part(const char *path,
-                        enum rn_part part);       /* is `path` a data set with that part? */
-long rn_source_count(const struct rn_source *s);  /* pictures; -1 when only the end will tell */
-int rn_source_classes(const struct rn_source *s); /* 0: no labels */
+                        enum rn_part part);      /* is `path` a data set with that part? */
+long rn_source_count(const struct rn_source *s); /* pictures; -1 when only the end will tell */
+long rn_source_passed_over(const struct rn_source *s); /* files in a folder that are no pictures */
+int rn_source_classes(const struct rn_source *s);      /* 0: no labels */
 const char *rn_source_class(const struct rn_source *s, int i);
 void rn_source_shape(const struct rn_source *s, int *C, int *H,
                      int *W); /* 0 where pictures differ */
+
+/* How encoded pictures are read: without turning them as EXIF says; the most pixels, 0: the default
+ * of 178956970. */
+void rn_source_decode(struct rn_source *s, bool as_stored, uint64_t max_pixels);
 
 /*
  * Makes the source count its labels by the model's class list: by name, or, where the model or the
@@ -236,23 +260,25 @@ int rn_source_bind(struct rn_source *s, const struct rn_model *m);
 
 /* A batch ready for a network. Everything in it is valid until the next call on its loader. */
 struct rn_batch {
-    int n;                   /* pictures, 1 to the batch size */
-    const float *x;          /* [n][H][W][C] */
-    const int *label;        /* [n], -1: unknown */
-    const char *const *name; /* [n], record names (FILE#INDEX) */
+    int n;                    /* pictures, 1 to the batch size */
+    const float *x;           /* [n][H][W][C] */
+    const int *label;         /* [n], -1: unknown */
+    const long *index;        /* [n], number in the data, from 0 */
+    const char *const *name;  /* [n], record names (PATH, FILE#INDEX, FILE#MEMBER) */
+    const char *const *error; /* [n], NULL, or why the picture is broken: its x are zeros then */
 };
 
 /*
- * Pictures in order, decoded, resized and normalised in the background. Returns 0 or RN_EMEM,
- * RN_EUSAGE (channels of the data unlike the prep's). The source must outlive it and be left alone
- * meanwhile.
+ * Pictures in order, decoded, resized and normalised in the background on `threads` threads.
+ * Returns 0 or RN_EMEM, RN_EUSAGE (channels of the data unlike the prep's). The source must outlive
+ * it and be left alone meanwhile.
  */
 struct rn_loader;
 int rn_loader_open(struct rn_loader **out, struct rn_source *s, const struct rn_prep *prep,
-                   int batch);
+                   int batch, int threads);
 void rn_loader_close(struct rn_loader *l);
-/* The next batch; b->n == 0 at the end. Returns 0, or RN_EIO / RN_EFORMAT when the data break off.
- */
+/* The next batch; b->n == 0 at the end. A broken picture has its place and its error in it. Returns
+ * 0, or RN_EIO / RN_EFORMAT when the data break off. */
 int rn_loader_next(struct rn_loader *l, struct rn_batch *b);
 
 /* ---- inference ---- */
@@ -284,14 +310,32 @@ void rn_softmax(const float *logits, int classes, float *prob);
 /* The k largest entries, largest first, ties by index, NaN last: index[k]. */
 void rn_topk(const float *v, int n, int k, int *index);
 
-struct rn_metrics {
-    long n, top1, top5; /* counts; top5 within min(5, classes) */
-    double loss;        /* sum of the cross-entropies, added in the order of the pictures */
+/* Where training stands, for a progress line. */
+struct rn_progress {
+    int epoch, epochs; /* from 1 */
+    long step, steps;  /* within the epoch */
+    double loss;       /* mean of the epoch so far */
+    double images_per_s;
+    bool evaluating;
 };
-/* Runs the rest of the loader through the session. *stop (may be NULL) is looked at after each
- * batch: RN_ESTOP. */
+
+/* What a long job tells, and asks, its caller. */
+struct rn_hooks {
+    void (*progress)(void *arg, const struct rn_progress *p); /* may be NULL */
+    void (*warn)(void *arg, const char *sentence);            /* may be NULL */
+    void *arg;
+    const volatile sig_atomic_t *stop; /* not zero: end with RN_ESTOP; may be NULL */
+};
+
+struct rn_metrics {
+    long n, top1, top5; /* counts; top5 within min(5, classes); a broken picture is one of n */
+    long broken;
+    double loss; /* sum of the cross-entropies of those not broken, in the order of the pictures */
+};
+/* Runs the rest of the loader through the session, warning of every broken picture; hooks may be
+ * NULL. */
 int rn_evaluate(struct rn_session *s, struct rn_loader *l, int classes,
-                const volatile sig_atomic_t *stop, struct rn_metrics *out);
+                const struct rn_hooks *hooks, struct rn_metrics *out);
 
 /* ---- training ---- */
 
@@ -329,25 +373,12 @@ struct rn_train_config {
 };
 void rn_train_defaults(struct rn_train_config *c);
 
-/* Where training stands, for a progress line. */
-struct rn_progress {
-    int epoch, epochs; /* from 1 */
-    long step, steps;  /* within the epoch */
-    double loss;       /* mean of the epoch so far */
-    double images_per_s;
-    bool evaluating;
-};
-
-struct rn_train_hooks {
-    void (*progress)(void *arg, const struct rn_progress *p); /* may be NULL */
-    void (*warn)(void *arg, const char *sentence);            /* may be NULL */
-    void *arg;
-    const volatile sig_atomic_t *stop; /* not zero: checkpoint and return RN_ESTOP; may be NULL */
-};
-
-/* Trains as `c` says. Returns 0, RN_ESTOP, RN_EDIVERGE, or the error that kept it from starting or
- * going on. */
-int rn_train(const struct rn_train_config *c, const struct rn_train_hooks *hooks);
+/*
+ * Trains as `c` says; RN_ESTOP comes after a checkpoint. Returns 0, RN_EPARTLY (the model is made,
+ * but of fewer pictures), RN_ESTOP, RN_EDIVERGE, or the error that kept it from starting or going
+ * on.
+ */
+int rn_train(const struct rn_train_config *c, const struct rn_hooks *hooks);
 
 /* One training step at a time, for measuring and for other loops. The trainer works on the model's
  * own parameters. */

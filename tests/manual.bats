@@ -60,6 +60,7 @@ narrow() {
 
 @test "every example runs" {
     cd "$BATS_FILE_TMPDIR"
+    ln -sf "$BATS_TEST_DIRNAME/../data" data-of-tree
     # in this order: some use the models that others make
     for page in rn-train.1 rn-convert.1 rn-infer.1 rn-summary.1 rn-bench.1 rntools.7 rn-weights.5 rn-spec.5; do
         tool=${page%.*}
@@ -68,6 +69,7 @@ narrow() {
         while read -r line; do
             line=${line//t10k-images-idx3-ubyte.gz/t10k-images-idx3-ubyte}
             line=${line//gzip -dc/cat}
+            line=${line//data\/fashion-mnist-sample/data-of-tree/fashion-mnist-sample}
             line=${line// d2l-resnet18/ d2l-resnet18:stages=1x4+1x8,stem-width=4}
             [ "$tool" != rn-bench ] || line=${line// resnet18/ resnet18:stages=1x8+1x8 --size 32}
             line=${line/#rn-bench/rn-bench --repeats 1} # no word about a busy machine

@@ -345,16 +345,31 @@ static int read_pipe(struct rn_source *s, long index)
     return 1;
 }
 
-static int read_idx(struct rn_source *s, long index, struct rn_image *im, int *label)
+/* The pipe's picture moves into the item, as the next one takes its place. */
+static int take_pixels(struct rn_source *s, struct rn_item *it)
+{
+    struct idx *x = s->impl;
+    if (rn_item_reserve(it, x->size))
+        return RN_EMEM;
+    memcpy(it->data, x->memory, x->size);
+    it->image.pixel = it->data;
+    return 1;
+}
+
+static int read_idx(struct rn_source *s, long index, struct rn_item *it)
 {
     struct idx *x = s->impl;
     int status = x->stream ? read_pipe(s, index) : index < s->count;
-    if (status == 1) {
-        const uint8_t *pixel = x->stream ? x->memory : x->pixel + (size_t)index * x->size;
-        *im = (struct rn_image){ .H = s->H, .W = s->W, .C = 1, .pixel = pixel };
-        *label = label_of(s, index);
-    }
-    return status;
+    if (status != 1)
+        return status;
+    if (rn_item_begin(it, s->path, index))
+        return RN_EMEM;
+    it->label = label_of(s, index);
+    it->image = (struct rn_image){ .H = s->H, .W = s->W, .C = 1 };
+    if (x->stream)
+        return take_pixels(s, it);
+    it->image.pixel = x->pixel + (size_t)index * x->size;
+    return 1;
 }
 
 /* Takes what the pipe has; ready when the picture is whole. An error is ready: read() will say it.

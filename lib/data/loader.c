@@ -1,7 +1,9 @@
 /*
- * Batches in the background. One thread fills a ring of batches, the caller takes them in turn: the
- * ring's oldest batch is the caller's until the next call, the ones behind it wait, one is being
- * filled. Everything is allocated before the first batch.
+ * Batches in the background. The caller takes the batches of a ring in turn: the oldest is the
+ * caller's until its next call, those behind it are full or being filled. One worker at a time
+ * holds the source: it reads the next picture, claims the next place of the last batch and passes
+ * the source on before it develops the picture, so that order and bits do not depend on who does
+ * what. Floats and labels are allocated before the first batch, texts grow to the longest.
  */
 #include "data/loader.h"
 
@@ -13,113 +15,123 @@
 #include "base/mem.h"
 #include "base/prep.h"
 #include "base/rng.h"
-#include "data/resize.h"
+#include "data/develop.h"
 
 enum {
     RING = 3,
-    NUMBER_SIZE = 24, /* bytes of "#INDEX" */
-    PATIENCE_MS = 20  /* how long a pipe is listened to before looking up again */
+    WORKERS_MAX = 64,
+    PATIENCE_MS = 20 /* how long a pipe is listened to before looking up again */
 };
 
+/* A text that keeps its memory. */
+struct text {
+    char *s;
+    size_t room;
+};
+
+/* One batch; the arrays are [batch]. */
 struct slot {
-    int n;
+    int n;       /* places claimed */
+    int pending; /* of them, still being developed */
+    bool closed; /* no more will be claimed */
     float *x;    /* [batch][H][W][C] */
-    int *label;  /* [batch] */
-    char **name; /* [batch], each of name_size bytes, in one block */
+    int *label;
+    long *index;
+    const char **name, **error;
+    struct text *name_text, *error_text;
+};
+
+struct worker {
+    struct rn_loader *loader;
+    pthread_t thread;
+    struct rn_item item;
+    struct rn_developer developer;
 };
 
 struct rn_loader {
     struct rn_source *source;
     struct rn_loader_config config;
-    size_t name_size;
     struct slot slot[RING];
-    uint32_t *order;            /* [count], the epoch's permutation; NULL: as they come */
-    struct rn_resizer *resizer; /* from pictures of H x W; NULL: they are as the view wants them */
-    struct rn_view view;
-    int H, W;
-    uint8_t *pixel; /* [prep H][prep W][C], the resized picture */
+    uint32_t *order; /* [count], the epoch's permutation; NULL: as they come */
+    struct worker *worker;
+    int workers; /* threads that exist */
 
-    pthread_t thread;
-    bool running; /* the thread exists */
-
-    /* What the thread works through: its own while it is busy, the caller's while it is not. */
-    int epoch;
-    long position; /* the picture of the epoch that comes next */
-    char error[RN_ERROR_SIZE];
+    int epoch; /* does not change while a worker is busy */
 
     pthread_mutex_t mutex; /* guards the rest */
     pthread_cond_t changed;
-    int first, ready; /* ring: the oldest batch, how many are filled */
-    bool held;        /* the oldest one is the caller's */
-    bool busy;        /* the thread is filling the one behind the filled ones */
-    bool waiting;     /* the caller waits for a batch */
-    bool end;         /* nothing more to fill, for the reason in status */
+    int first, used; /* ring: the oldest batch, how many are the caller's, full or being filled */
+    bool held;       /* the oldest one is the caller's */
+    bool reading;    /* a worker holds the source */
+    int busy;        /* workers that hold the source or develop a picture */
+    bool waiting;    /* the caller waits for a batch */
+    long position;   /* the picture of the epoch that comes next */
+    bool end;        /* nothing more to read, for the reason in status */
     int status;
+    char error[RN_ERROR_SIZE];
     bool cancel; /* drop what is being filled */
     bool quit;
 };
 
-/* ---- the thread ---- */
+/* ---- places ---- */
 
-/* Makes pictures of H x W fit the network: once, where all are of one size and view. */
-static int fit(struct rn_loader *l, int H, int W, struct rn_view v)
+static int set_text(struct text *t, const char *s)
 {
-    const struct rn_prep *p = &l->config.prep;
-    if (H == l->H && W == l->W && rn_view_same(&v, &l->view))
-        return 0;
-    rn_resizer_free(l->resizer);
-    l->resizer = NULL;
-    l->H = l->W = 0;
-    if (!rn_view_is_whole(&v, H, W, p->H, p->W)) {
-        int status = rn_resizer_view(&l->resizer, p->C, H, W, &v, p->H, p->W);
-        if (status)
-            return status;
+    size_t n = strlen(s) + 1;
+    if (n > t->room) {
+        rn_free(t->s);
+        t->room = 0;
+        t->s = rn_alloc(n, 1);
+        if (!t->s)
+            return RN_EMEM;
+        t->room = n;
     }
-    l->view = v;
-    l->H = H;
-    l->W = W;
+    memcpy(t->s, s, n);
     return 0;
 }
 
-/* What is seen of a picture of H x W: by the prep, or by the dice. */
-static struct rn_view view(const struct rn_loader *l, int H, int W, long index)
+static size_t input_size(const struct rn_loader *l)
 {
-    const struct rn_loader_config *c = &l->config;
-    return c->augment.area > 0
-               ? rn_augment_view(&c->augment, &c->prep, H, W, c->seed, l->epoch, index)
-               : rn_view_of(&c->prep, H, W);
+    const struct rn_prep *p = &l->config.prep;
+    return (size_t)p->H * (size_t)p->W * (size_t)p->C;
 }
 
-/* Picture number `position` of the epoch into place n of the slot. Returns 1, 0 at the end, or a
- * status. */
-static int load(struct rn_loader *l, struct slot *s, int n)
+/* The item into its place. A picture that can't be developed is zeros and a sentence. */
+static void develop(struct rn_loader *l, struct worker *w, struct slot *s, int place, long index)
 {
+    static const char no_memory[] = "memory is short";
     const struct rn_loader_config *c = &l->config;
-    struct rn_image im;
-    if (l->order && l->position >= l->source->count)
-        return 0;
-    long index = l->order ? (long)l->order[l->position] : l->position;
-    int got = rn_source_read(l->source, index, &im, &s->label[n]);
-    if (got != 1)
-        return got;
-    if (im.C != c->prep.C) {
-        return rn_fail(RN_EFORMAT, "%s: picture %ld has %d channels, the network takes %d",
-                       l->source->path, index, im.C, c->prep.C);
+    size_t size = input_size(l);
+    float *x = s->x + (size_t)place * size;
+    const struct rn_dice dice = { &c->augment, c->seed, l->epoch, index };
+    int status = rn_develop(&w->developer, &w->item, &l->source->decode, &c->prep, &dice, x);
+    s->label[place] = w->item.label;
+    s->index[place] = index;
+    s->error[place] = NULL;
+    if (status) {
+        memset(x, 0, size * sizeof *x);
+        s->error[place] =
+            set_text(&s->error_text[place], rn_error()) ? no_memory : s->error_text[place].s;
     }
-    int status = fit(l, im.H, im.W, view(l, im.H, im.W, index));
-    if (status)
-        return status;
-    const uint8_t *pixel = im.pixel;
-    if (l->resizer) {
-        rn_resizer_run(l->resizer, im.pixel, l->pixel);
-        pixel = l->pixel;
-    }
-    size_t size = (size_t)c->prep.H * (size_t)c->prep.W * (size_t)c->prep.C;
-    struct rn_shift shift = rn_augment_draw(&c->augment, c->seed, l->epoch, index);
-    rn_augment_apply(&c->prep, shift, pixel, s->x + (size_t)n * size);
-    rn_source_name(l->source, index, s->name[n], l->name_size);
-    l->position++;
-    return 1;
+    struct text *name = &s->name_text[place];
+    s->name[place] = set_text(name, w->item.name) ? no_memory : name->s;
+}
+
+/* ---- workers ---- */
+
+/* The batch that places are claimed in, a new one where the last is closed; NULL: the ring is full.
+ */
+static struct slot *open_slot(struct rn_loader *l)
+{
+    struct slot *last = &l->slot[(l->first + l->used + RING - 1) % RING];
+    if (l->used && !last->closed)
+        return last;
+    if (l->used == RING)
+        return NULL;
+    last = &l->slot[(l->first + l->used++) % RING];
+    last->n = last->pending = 0;
+    last->closed = false;
+    return last;
 }
 
 static bool flagged(struct rn_loader *l, const bool *flag)
@@ -130,8 +142,8 @@ static bool flagged(struct rn_loader *l, const bool *flag)
     return set;
 }
 
-/* Waits until the source can give its next picture. False: go no further with this batch, as it was
- * cancelled or as the caller waits for the pictures that it has already. */
+/* Waits until the source can give its next picture. False: read no further now, as the batch was
+ * cancelled or as the caller waits for the n pictures that it has already. */
 static bool await_source(struct rn_loader *l, int n)
 {
     while (!flagged(l, &l->cancel)) {
@@ -143,46 +155,83 @@ static bool await_source(struct rn_loader *l, int n)
     return false;
 }
 
-/* Fills a batch. Returns 1, 0 when the epoch ended in it, or the status that ended it. */
-static int fill(struct rn_loader *l, struct slot *s)
+enum { IDLE = 2 };
+
+/* The next picture into the worker's item. Returns 1, 0 at the end, IDLE, or a status. */
+static int read_next(struct rn_loader *l, struct worker *w, int n, long *index)
 {
-    int got = 1;
-    for (s->n = 0; s->n < l->config.batch && await_source(l, s->n); s->n++) {
-        got = load(l, s, s->n);
-        if (got != 1)
-            break;
-    }
-    return got;
+    if (l->order && l->position >= l->source->count)
+        return 0;
+    if (!await_source(l, n))
+        return IDLE;
+    *index = l->order ? (long)l->order[l->position] : l->position;
+    return rn_source_read(l->source, *index, &w->item);
 }
 
-/* With the mutex held: fills the next slot without it. */
-static void fill_next(struct rn_loader *l)
+/* With the mutex held: no place is claimed in s any more. A batch without pictures is none. */
+static void close_slot(struct rn_loader *l, struct slot *s)
 {
-    struct slot *s = &l->slot[(l->first + l->ready) % RING];
-    l->busy = true;
-    pthread_mutex_unlock(&l->mutex);
-    int got = fill(l, s);
-    if (got < 0)
-        strcpy(l->error, rn_error());
-    pthread_mutex_lock(&l->mutex);
-    l->busy = false;
-    if (!l->cancel) {
-        l->ready += s->n > 0;
-        l->end = got != 1;
-        l->status = got < 0 ? got : 0;
+    s->closed = true;
+    if (!s->n)
+        l->used--;
+}
+
+/* With the mutex held: what reading gave counts, unless it was cancelled. Returns the claimed
+ * place, or -1. */
+static int claim(struct rn_loader *l, struct slot *s, int got)
+{
+    if (l->cancel)
+        return -1;
+    if (got == 1) {
+        l->position++;
+        s->pending++;
+        s->closed = s->n + 1 == l->config.batch;
+        return s->n++;
     }
+    close_slot(l, s);
+    if (got != IDLE) {
+        l->end = true;
+        l->status = got < 0 ? got : 0;
+        if (got < 0)
+            strcpy(l->error, rn_error());
+    }
+    return -1;
+}
+
+/* With the mutex held: one picture into its place, without it. */
+static void serve(struct rn_loader *l, struct worker *w, struct slot *s)
+{
+    long index = 0;
+    int n = s->n;
+    l->reading = true;
+    l->busy++;
+    pthread_mutex_unlock(&l->mutex);
+    int got = read_next(l, w, n, &index);
+    pthread_mutex_lock(&l->mutex);
+    l->reading = false;
+    int place = claim(l, s, got);
+    pthread_cond_broadcast(&l->changed);
+    if (place >= 0) {
+        pthread_mutex_unlock(&l->mutex);
+        develop(l, w, s, place, index);
+        pthread_mutex_lock(&l->mutex);
+        s->pending--;
+    }
+    l->busy--;
     pthread_cond_broadcast(&l->changed);
 }
 
-static void *prefetch(void *arg)
+static void *work(void *arg)
 {
-    struct rn_loader *l = arg;
+    struct worker *w = arg;
+    struct rn_loader *l = w->loader;
+    struct slot *s;
     pthread_mutex_lock(&l->mutex);
     while (!l->quit)
-        if (l->end || l->cancel || l->ready == RING)
+        if (l->end || l->cancel || l->reading || !(s = open_slot(l)))
             pthread_cond_wait(&l->changed, &l->mutex);
         else
-            fill_next(l);
+            serve(l, w, s);
     pthread_mutex_unlock(&l->mutex);
     return NULL;
 }
@@ -190,15 +239,22 @@ static void *prefetch(void *arg)
 /* Signals are for the thread that runs the loop, which looks at them between batches. */
 static int launch(struct rn_loader *l)
 {
+    long most =
+        l->source->count >= 0 && l->source->count < WORKERS_MAX ? l->source->count : WORKERS_MAX;
+    int want = l->config.threads < most ? l->config.threads : (int)most, error = 0;
     sigset_t all, old;
+    want = want < 1 ? 1 : want;
+    l->worker = rn_alloc((size_t)want, sizeof *l->worker);
+    if (!l->worker)
+        return RN_EMEM;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    int error = pthread_create(&l->thread, NULL, prefetch, l);
+    for (; !error && l->workers < want; l->workers += !error) {
+        l->worker[l->workers].loader = l;
+        error = pthread_create(&l->worker[l->workers].thread, NULL, work, &l->worker[l->workers]);
+    }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (error)
-        return rn_fail(RN_EMEM, "no thread for reading ahead: %s", strerror(error));
-    l->running = true;
-    return 0;
+    return l->workers ? 0 : rn_fail(RN_EMEM, "no thread for reading ahead: %s", strerror(error));
 }
 
 /* ---- making one ---- */
@@ -232,19 +288,34 @@ static int slot_init(struct rn_loader *l, struct slot *s, size_t size)
     size_t batch = (size_t)l->config.batch;
     s->x = rn_alloc(batch, size * sizeof *s->x);
     s->label = rn_alloc(batch, sizeof *s->label);
-    s->name = rn_alloc(batch, sizeof *s->name + l->name_size);
-    if (!s->x || !s->label || !s->name)
-        return RN_EMEM;
-    char *text = (char *)(s->name + batch);
-    for (size_t i = 0; i < batch; i++)
-        s->name[i] = text + i * l->name_size;
-    return 0;
+    s->index = rn_alloc(batch, sizeof *s->index);
+    s->name = rn_alloc(batch, sizeof *s->name);
+    s->error = rn_alloc(batch, sizeof *s->error);
+    s->name_text = rn_alloc(batch, sizeof *s->name_text);
+    s->error_text = rn_alloc(batch, sizeof *s->error_text);
+    return s->x && s->label && s->index && s->name && s->error && s->name_text && s->error_text
+               ? 0
+               : RN_EMEM;
+}
+
+static void slot_release(struct slot *s, int batch)
+{
+    for (int i = 0; i < batch && s->name_text && s->error_text; i++) {
+        rn_free(s->name_text[i].s);
+        rn_free(s->error_text[i].s);
+    }
+    rn_free(s->x);
+    rn_free(s->label);
+    rn_free(s->index);
+    rn_free(s->name);
+    rn_free(s->error);
+    rn_free(s->name_text);
+    rn_free(s->error_text);
 }
 
 static int prepare(struct rn_loader *l)
 {
     const struct rn_prep *p = &l->config.prep;
-    struct rn_source *s = l->source;
     size_t size, bytes;
     if (!rn_mul(&size, (size_t)p->H * (size_t)p->W, (size_t)p->C) || !rn_mul(&bytes, size, 4)) {
         return rn_fail(RN_EMEM, "inputs of %dx%dx%d do not fit the address space", p->C, p->H,
@@ -253,15 +324,12 @@ static int prepare(struct rn_loader *l)
     for (int i = 0; i < RING; i++)
         if (slot_init(l, &l->slot[i], size))
             return RN_EMEM;
-    l->pixel = rn_alloc(size, 1);
-    if (!l->pixel)
-        return RN_EMEM;
     if (l->config.shuffle) {
-        l->order = rn_alloc((size_t)s->count, sizeof *l->order);
+        l->order = rn_alloc((size_t)l->source->count, sizeof *l->order);
         if (!l->order)
             return RN_EMEM;
     }
-    return s->H ? fit(l, s->H, s->W, rn_view_of(p, s->H, s->W)) : 0;
+    return 0;
 }
 
 int rn_loader_new(struct rn_loader **out, struct rn_source *s, const struct rn_loader_config *c)
@@ -272,7 +340,6 @@ int rn_loader_new(struct rn_loader **out, struct rn_source *s, const struct rn_l
         return status ? status : RN_EMEM;
     l->source = s;
     l->config = *c;
-    l->name_size = strlen(s->path) + NUMBER_SIZE;
     l->end = true; /* until it is started */
     pthread_mutex_init(&l->mutex, NULL);
     pthread_cond_init(&l->changed, NULL);
@@ -287,36 +354,39 @@ int rn_loader_new(struct rn_loader **out, struct rn_source *s, const struct rn_l
 }
 
 int rn_loader_open(struct rn_loader **out, struct rn_source *s, const struct rn_prep *prep,
-                   int batch)
+                   int batch, int threads)
 {
-    struct rn_loader_config c = { .prep = *prep, .batch = batch };
+    struct rn_loader_config c = { .prep = *prep, .batch = batch, .threads = threads };
     int status = rn_loader_new(out, s, &c);
     if (!status)
         rn_loader_start(*out, 0, 0);
     return status;
 }
 
+static void dismiss(struct rn_loader *l)
+{
+    pthread_mutex_lock(&l->mutex);
+    l->quit = l->cancel = true;
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->mutex);
+    for (int i = 0; i < l->workers; i++) {
+        pthread_join(l->worker[i].thread, NULL);
+        rn_item_release(&l->worker[i].item);
+        rn_developer_release(&l->worker[i].developer);
+    }
+    rn_free(l->worker);
+}
+
 void rn_loader_close(struct rn_loader *l)
 {
     if (!l)
         return;
-    if (l->running) {
-        pthread_mutex_lock(&l->mutex);
-        l->quit = l->cancel = true;
-        pthread_cond_broadcast(&l->changed);
-        pthread_mutex_unlock(&l->mutex);
-        pthread_join(l->thread, NULL);
-    }
+    dismiss(l);
     pthread_cond_destroy(&l->changed);
     pthread_mutex_destroy(&l->mutex);
-    for (int i = 0; i < RING; i++) {
-        rn_free(l->slot[i].x);
-        rn_free(l->slot[i].label);
-        rn_free(l->slot[i].name);
-    }
-    rn_resizer_free(l->resizer);
+    for (int i = 0; i < RING; i++)
+        slot_release(&l->slot[i], l->config.batch);
     rn_free(l->order);
-    rn_free(l->pixel);
     rn_free(l);
 }
 
@@ -344,7 +414,7 @@ void rn_loader_start(struct rn_loader *l, int epoch, long first)
     while (l->busy)
         pthread_cond_wait(&l->changed, &l->mutex);
     l->cancel = l->end = l->held = false;
-    l->ready = l->status = 0;
+    l->used = l->status = 0;
     l->epoch = epoch;
     l->position = first * l->config.batch;
     if (l->order)
@@ -353,22 +423,22 @@ void rn_loader_start(struct rn_loader *l, int epoch, long first)
     pthread_mutex_unlock(&l->mutex);
 }
 
-/* Gives the caller's batch back to the ring and waits for the one behind it. Returns false at the
- * end. */
-static bool advance(struct rn_loader *l)
+/* Gives the caller's batch back to the ring and waits for the one behind it. NULL at the end. */
+static struct slot *advance(struct rn_loader *l)
 {
     if (l->held) {
         l->held = false;
         l->first = (l->first + 1) % RING;
-        l->ready--;
+        l->used--;
         pthread_cond_broadcast(&l->changed);
     }
+    struct slot *s = &l->slot[l->first];
     l->waiting = true;
-    while (!l->ready && !l->end)
+    while (l->used ? !s->closed || s->pending : !l->end)
         pthread_cond_wait(&l->changed, &l->mutex);
     l->waiting = false;
-    l->held = l->ready > 0;
-    return l->held;
+    l->held = l->used > 0;
+    return l->held ? s : NULL;
 }
 
 int rn_loader_next(struct rn_loader *l, struct rn_batch *b)
@@ -376,12 +446,32 @@ int rn_loader_next(struct rn_loader *l, struct rn_batch *b)
     *b = (struct rn_batch){ 0 };
     pthread_mutex_lock(&l->mutex);
     int status = 0;
-    if (advance(l)) {
-        const struct slot *s = &l->slot[l->first];
-        *b = (struct rn_batch){ s->n, s->x, s->label, (const char *const *)s->name };
-    } else if (l->status) {
+    const struct slot *s = advance(l);
+    if (s)
+        *b = (struct rn_batch){ s->n, s->x, s->label, s->index, s->name, s->error };
+    else if (l->status)
         status = rn_fail(l->status, "%s", l->error);
-    }
     pthread_mutex_unlock(&l->mutex);
     return status;
+}
+
+/* The batch is the caller's: no worker looks at it. */
+void rn_loader_compact(struct rn_loader *l, struct rn_batch *b)
+{
+    struct slot *s = &l->slot[l->first];
+    size_t size = input_size(l);
+    int to = 0;
+    for (int i = 0; i < b->n; i++) {
+        if (s->error[i])
+            continue;
+        if (to < i) {
+            memcpy(s->x + (size_t)to * size, s->x + (size_t)i * size, size * sizeof *s->x);
+            s->label[to] = s->label[i];
+            s->index[to] = s->index[i];
+            s->name[to] = s->name[i];
+            s->error[to] = NULL;
+        }
+        to++;
+    }
+    b->n = to;
 }

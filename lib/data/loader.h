@@ -1,7 +1,8 @@
 /*
- * Batches in the background: one prefetch thread (a pthread, no OpenMP) reads, resizes, augments
- * and normalises the next batches while the cores compute. What a batch holds depends only on
- * (seed, epoch, number of the batch).
+ * Batches in the background: workers (pthreads, no OpenMP) take pictures from the source one after
+ * another, each claiming the next place of a batch, and decode, resize, augment and normalise them
+ * side by side. What a batch holds depends only on (seed, epoch, number of the batch), not on the
+ * number of workers.
  */
 #ifndef RN_DATA_LOADER_H
 #define RN_DATA_LOADER_H
@@ -13,6 +14,7 @@ struct rn_loader_config {
     struct rn_prep prep;
     struct rn_augment augment;
     int batch;
+    int threads;  /* workers; 0 counts as 1 */
     bool shuffle; /* a permutation of (seed, epoch); needs a random source */
     uint64_t seed;
 };
@@ -25,5 +27,9 @@ int rn_loader_new(struct rn_loader **out, struct rn_source *s, const struct rn_l
  * middle of an epoch.
  */
 void rn_loader_start(struct rn_loader *l, int epoch, long first);
+
+/* Takes the pictures that are broken out of the batch that rn_loader_next() gave last; the others
+ * move up. */
+void rn_loader_compact(struct rn_loader *l, struct rn_batch *b);
 
 #endif

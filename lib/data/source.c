@@ -12,8 +12,10 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "data/files.h"
 
-static const struct rn_source_kind *const kinds[] = { &rn_source_idx, NULL };
+static const struct rn_source_kind *const kinds[] = { &rn_source_idx, &rn_source_folder,
+                                                      &rn_source_tar, &rn_source_picture, NULL };
 
 /* ---- probing ---- */
 
@@ -22,33 +24,32 @@ static const struct {
     size_t at;
     const char *bytes, *what;
 } foreign[] = {
-    { 0, "\x89PNG", "a PNG picture" },    { 0, "\xff\xd8\xff", "a JPEG picture" },
-    { 0, "GIF8", "a GIF picture" },       { 0, "farbfeld", "a farbfeld picture" },
-    { 0, "P4\n", "a PBM picture" },       { 0, "P5\n", "a PGM picture" },
-    { 0, "P6\n", "a PPM picture" },       { 257, "ustar", "a tar archive" },
-    { 0, "PK\x03\x04", "a zip archive" }, { 8, "{\"", "a safetensors file" },
+    { 0, "GIF8", "a GIF picture" },
+
+    { 0, "PK\x03\x04", "a zip archive" },
+    { 8, "{\"", "a safetensors file" },
 };
 
-static int fail_unknown(const struct rn_source *s, const uint8_t *head, size_t n, bool folder)
+static int fail_unknown(const struct rn_source *s, const uint8_t *head, size_t n)
 {
     const char *path = s->path;
-    if (folder) {
-        return rn_fail(RN_EFORMAT,
-                       "%s: no train-images-idx3-ubyte and no t10k-images-idx3-ubyte in the "
-                       "folder; this version reads IDX data sets",
-                       path);
-    }
     if (!s->head_size)
         return rn_fail(RN_EFORMAT, "%s: is empty", path);
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
         size_t length = strlen(foreign[i].bytes);
         if (foreign[i].at + length <= n &&
             !memcmp(head + foreign[i].at, foreign[i].bytes, length)) {
-            return rn_fail(RN_EFORMAT, "%s: is %s; this version reads IDX data sets", path,
-                           foreign[i].what);
+            return rn_fail(
+                RN_EFORMAT,
+                "%s: is %s; this version reads pictures (PNG, JPEG, PNM, farbfeld), folders of "
+                "them and IDX",
+                path, foreign[i].what);
         }
     }
-    return rn_fail(RN_EFORMAT, "%s: is no data set that this version reads (IDX)", path);
+    return rn_fail(
+        RN_EFORMAT,
+        "%s: is no picture and no data set that this version reads (PNG, JPEG, PNM, farbfeld, IDX)",
+        path);
 }
 
 /* The first bytes behind gzip's, into out[RN_SOURCE_HEAD]; those of other files as they are.
@@ -71,12 +72,21 @@ static size_t look_inside(const uint8_t *head, size_t n, uint8_t *out)
     return got;
 }
 
-/* As many of the first bytes as come at once, but enough behind gzip's to tell the kinds apart;
- * into inside[] as look_inside(). */
+/* Do the first bytes tell the kind of a file? */
+static const struct rn_source_kind *find_kind(const char *path, const uint8_t *head, size_t n,
+                                              bool folder)
+{
+    for (int i = 0; kinds[i]; i++)
+        if (kinds[i]->probe(path, head, n, folder))
+            return kinds[i];
+    return NULL;
+}
+
+/* As many of the first bytes as come at once, and more until they tell the kind, behind gzip's, if
+ * it is gzip; into inside[] as look_inside(). */
 static int read_head(struct rn_source *s, int fd, uint8_t *inside, size_t *n)
 {
-    enum { ENOUGH = 4 };
-    for (*n = 0; *n < ENOUGH && s->head_size < sizeof s->head;) {
+    for (*n = 0; !find_kind(s->path, inside, *n, false) && s->head_size < sizeof s->head;) {
         ssize_t got = read(fd, s->head + s->head_size, sizeof s->head - s->head_size);
         if (got < 0 && errno != EINTR)
             return rn_fail_errno("%s", s->path);
@@ -114,35 +124,77 @@ static int open_kind(struct rn_source *s, const char *path, enum rn_part part,
     int status = look_at(s, &folder, inside, &n);
     if (status)
         return status;
-    for (int i = 0; kinds[i]; i++) {
-        if (!kinds[i]->probe(path, inside, n, folder))
-            continue;
-        if (!folder && part != RN_PART_DEFAULT)
-            return rn_fail(RN_EUSAGE, "%s: is one file, it has no train and test part", path);
-        s->kind = kinds[i];
-        return s->kind->open(s, path, part == RN_PART_DEFAULT ? fallback : part);
+    s->kind = find_kind(path, inside, n, folder);
+    if (s->kind && !folder && part != RN_PART_DEFAULT) {
+        s->kind = NULL; /* nothing to close */
+        return rn_fail(RN_EUSAGE, "%s: is one file, it has no train and test part", path);
     }
-    return fail_unknown(s, inside, n, folder);
+    if (s->kind)
+        return s->kind->open(s, path, part == RN_PART_DEFAULT ? fallback : part);
+    return fail_unknown(s, inside, n);
 }
 
 /* ---- opening and closing ---- */
 
-int rn_source_open(struct rn_source **out, const char *path, enum rn_part part,
-                   enum rn_part fallback, const char *labels)
+static struct rn_source *new_source(const char *path)
 {
     struct rn_source *s = rn_alloc(1, sizeof *s);
     if (!s)
-        return RN_EMEM;
+        return NULL;
     s->fd = -1;
+    s->decode.max_pixels = RN_MAX_PIXELS;
     s->path = rn_strdup(path);
-    int status = s->path ? open_kind(s, path, part, fallback) : RN_EMEM;
+    if (s->path)
+        return s;
+    rn_free(s);
+    return NULL;
+}
+
+/* The last step of opening: the classes get their names. */
+static int finish(struct rn_source **out, struct rn_source *s, const char *labels, int status)
+{
     status = status ? status : rn_source_name_classes(s, labels);
-    if (status) {
+    if (status)
         rn_source_close(s);
-        return status;
-    }
-    *out = s;
-    return 0;
+    else
+        *out = s;
+    return status;
+}
+
+int rn_source_open(struct rn_source **out, const char *path, enum rn_part part,
+                   enum rn_part fallback, const char *labels)
+{
+    struct rn_source *s = new_source(path);
+    return s ? finish(out, s, labels, open_kind(s, path, part, fallback)) : RN_EMEM;
+}
+
+int rn_source_open_names(struct rn_source **out, const char *path, bool null, bool whole)
+{
+    struct rn_source *s = new_source(path);
+    return s ? finish(out, s, NULL, rn_source_read_names(s, null, whole)) : RN_EMEM;
+}
+
+int rn_source_open_files(struct rn_source **out, const char *const *path, long n)
+{
+    struct rn_source *s = n > 0 ? new_source(path[0]) : NULL;
+    struct rn_files *f = s ? rn_alloc(1, sizeof *f) : NULL;
+    int status = f ? 0 : RN_EMEM;
+    for (long i = 0; !status && i < n; i++)
+        status = rn_files_add(f, path[i], strlen(path[i]), -1);
+    if (f)
+        rn_files_become(s, f);
+    return s ? finish(out, s, NULL, status) : status;
+}
+
+bool rn_is_picture(const char *path)
+{
+    uint8_t head[16];
+    struct stat st;
+    int fd = stat(path, &st) || !S_ISREG(st.st_mode) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, head, sizeof head);
+    if (fd >= 0)
+        close(fd);
+    return n > 0 && rn_image_kind(head, (size_t)n);
 }
 
 void rn_source_close(struct rn_source *s)
@@ -164,12 +216,23 @@ void rn_source_close(struct rn_source *s)
 bool rn_source_has_part(const char *path, enum rn_part part)
 {
     for (int i = 0; kinds[i]; i++)
-        if (kinds[i]->has_part(path, part))
+        if (kinds[i]->has_part && kinds[i]->has_part(path, part))
             return true;
     return false;
 }
 
+void rn_source_decode(struct rn_source *s, bool as_stored, uint64_t max_pixels)
+{
+    s->decode.as_stored = as_stored;
+    s->decode.max_pixels = max_pixels ? max_pixels : RN_MAX_PIXELS;
+}
+
 /* ---- what is in it ---- */
+
+long rn_source_passed_over(const struct rn_source *s)
+{
+    return s->passed_over;
+}
 
 long rn_source_count(const struct rn_source *s)
 {
@@ -193,22 +256,17 @@ void rn_source_shape(const struct rn_source *s, int *C, int *H, int *W)
     *W = s->W;
 }
 
-int rn_source_read(struct rn_source *s, long index, struct rn_image *im, int *label)
+int rn_source_read(struct rn_source *s, long index, struct rn_item *it)
 {
-    int status = s->kind->read(s, index, im, label);
-    if (status == 1 && *label >= 0 && s->map)
-        *label = s->map[*label];
+    int status = s->kind->read(s, index, it);
+    if (status == 1 && it->label >= 0 && s->map)
+        it->label = s->map[it->label];
     return status;
 }
 
 bool rn_source_ready(struct rn_source *s, int ms)
 {
     return !s->kind->ready || s->kind->ready(s, ms);
-}
-
-void rn_source_name(const struct rn_source *s, long index, char *name, size_t size)
-{
-    snprintf(name, size, "%s#%ld", s->path, index);
 }
 
 /* Every piece is hashed with the hash of what came before as its seed. */
@@ -228,10 +286,9 @@ static void mix_number(uint64_t *hash, int64_t v)
 
 uint64_t rn_source_hash(const struct rn_source *s)
 {
-    const int64_t shape[] = { s->count, s->C, s->H, s->W, s->classes };
     uint64_t hash = 0;
-    for (size_t i = 0; i < sizeof shape / sizeof *shape; i++)
-        mix_number(&hash, shape[i]);
+    mix_number(&hash, s->count);
+    mix_number(&hash, s->classes);
     for (int i = 0; i < s->classes; i++)
         mix(&hash, s->class[i], strlen(s->class[i]) + 1);
     for (long i = 0; s->classes && i < s->count; i++)

@@ -43,21 +43,33 @@ static void count(struct rn_metrics *m, const float *logits, int classes, int la
     m->loss += rn_cross_entropy(logits, classes, label);
 }
 
+/* A broken picture is a wrong answer without a loss. */
+static void count_broken(struct rn_metrics *m, const struct rn_hooks *hooks, const char *error)
+{
+    m->n++;
+    m->broken++;
+    if (hooks && hooks->warn)
+        hooks->warn(hooks->arg, error);
+}
+
 static int count_batch(struct rn_session *s, const struct rn_batch *b, int classes, float *logits,
-                       struct rn_metrics *m)
+                       const struct rn_hooks *hooks, struct rn_metrics *m)
 {
     rn_session_run(s, b->x, b->n, logits);
     for (int i = 0; i < b->n; i++) {
         if (b->label[i] < 0 || b->label[i] >= classes)
-            return rn_fail(RN_EUSAGE, "a picture has no label among the model's %d classes",
+            return rn_fail(RN_EUSAGE, "%s: has no label among the model's %d classes", b->name[i],
                            classes);
-        count(m, logits + (size_t)i * (size_t)classes, classes, b->label[i]);
+        if (b->error[i])
+            count_broken(m, hooks, b->error[i]);
+        else
+            count(m, logits + (size_t)i * (size_t)classes, classes, b->label[i]);
     }
     return 0;
 }
 
 int rn_evaluate(struct rn_session *s, struct rn_loader *l, int classes,
-                const volatile sig_atomic_t *stop, struct rn_metrics *out)
+                const struct rn_hooks *hooks, struct rn_metrics *out)
 {
     struct rn_batch b;
     float *logits = NULL;
@@ -66,7 +78,7 @@ int rn_evaluate(struct rn_session *s, struct rn_loader *l, int classes,
 
     *out = (struct rn_metrics){ 0 };
     while (!(status = rn_loader_next(l, &b)) && b.n) {
-        if (stop && *stop) {
+        if (hooks && hooks->stop && *hooks->stop) {
             status = rn_fail(RN_ESTOP, "stopped by a signal");
             break;
         }
@@ -76,7 +88,7 @@ int rn_evaluate(struct rn_session *s, struct rn_loader *l, int classes,
             if (!(logits = rn_alloc(room, (size_t)classes * sizeof *logits)))
                 return RN_EMEM;
         }
-        if ((status = count_batch(s, &b, classes, logits, out)))
+        if ((status = count_batch(s, &b, classes, logits, hooks, out)))
             break;
     }
     rn_free(logits);

@@ -197,7 +197,7 @@ static int random_model(struct rn_job *job, const struct rn_train_config *c)
 /* From a weight file: one with rn.spec brings its network and preprocessing, another only tensors
  * for -a. */
 static int model_from(struct rn_job *job, const struct rn_train_config *c,
-                      const struct rn_train_hooks *hooks)
+                      const struct rn_hooks *hooks)
 {
     struct rn_weights *w = NULL;
     struct rn_model *from = NULL;
@@ -250,8 +250,7 @@ static int set_provenance(struct rn_job *job, const struct rn_train_config *c)
     return status;
 }
 
-int rn_job_open(struct rn_job *job, const struct rn_train_config *c,
-                const struct rn_train_hooks *hooks)
+int rn_job_open(struct rn_job *job, const struct rn_train_config *c, const struct rn_hooks *hooks)
 {
     int status = check(c);
 

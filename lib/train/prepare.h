@@ -16,7 +16,7 @@ struct rn_job {
  * option, file or class; the caller closes either way.
  */
 int rn_job_open(struct rn_job *job, const struct rn_train_config *c,
-                const struct rn_train_hooks *hooks);
+                const struct rn_hooks *hooks);
 void rn_job_close(struct rn_job *job);
 
 #endif

@@ -20,7 +20,7 @@
 
 struct run {
     const struct rn_train_config *c;
-    const struct rn_train_hooks *hooks;
+    const struct rn_hooks *hooks;
     struct rn_job job; /* data and model */
     struct rn_trainer *trainer;
     struct rn_loader *loader, *val_loader;
@@ -33,6 +33,10 @@ struct run {
     double before;      /* seconds the run had taken by then */
     double fast_from;   /* rn_seconds() when this epoch's training began here, */
     long fast_pictures; /* pictures trained on since */
+    uint8_t *broken;    /* [pictures], a bit where one was found broken; of them: */
+    long broken_count;
+    long val_broken; /* of the validation data */
+    bool val_named;  /* those have been named */
 };
 
 void rn_train_defaults(struct rn_train_config *c)
@@ -45,6 +49,12 @@ void rn_train_defaults(struct rn_train_config *c)
 static bool stopped(const struct run *r)
 {
     return r->hooks->stop && *r->hooks->stop;
+}
+
+static void warn(const struct run *r, const char *sentence)
+{
+    if (r->hooks->warn)
+        r->hooks->warn(r->hooks->arg, sentence);
 }
 
 static double elapsed(const struct run *r)
@@ -95,10 +105,10 @@ static int take_up(struct run *r)
                     r->at.step != r->at.epoch * r->epoch_steps + r->at.batch))
         status = rn_fail(RN_EFORMAT, "%s: step %ld is not batch %ld of epoch %d", r->checkpoint,
                          r->at.step, r->at.batch, r->at.epoch + 1);
-    if (!status && isa[0] && r->hooks->warn) {
+    if (!status && isa[0]) {
         snprintf(text, sizeof text, "resumes with %s what began with %s: last bits will differ",
                  rn_isa_name(), isa);
-        r->hooks->warn(r->hooks->arg, text);
+        warn(r, text);
     }
     r->before = r->at.seconds;
     return status;
@@ -133,18 +143,35 @@ static void report(struct run *r, double loss, bool evaluating)
         r->hooks->progress(r->hooks->arg, &p);
 }
 
-static int train_batch(struct run *r, const struct rn_batch *b)
+/* Broken pictures leave the batch; each is named when it is met for the first time. */
+static void leave_out(struct run *r, struct rn_batch *b)
+{
+    for (int i = 0; i < b->n; i++) {
+        uint8_t *byte = &r->broken[b->index[i] / 8], bit = (uint8_t)(1 << b->index[i] % 8);
+        if (!b->error[i] || *byte & bit)
+            continue;
+        *byte |= bit;
+        r->broken_count++;
+        warn(r, b->error[i]);
+    }
+    rn_loader_compact(r->loader, b);
+}
+
+static int train_batch(struct run *r, struct rn_batch *b)
 {
     const struct rn_train_config *c = r->c;
     struct rn_sgd sgd = { rn_schedule_lr(c, r->at.step, r->total, r->epoch_steps), c->momentum,
                           c->weight_decay, c->nesterov };
+    leave_out(r, b);
     for (int i = 0; i < b->n; i++)
         if (b->label[i] < 0)
             return rn_fail(RN_EFORMAT, "%s: has no label", b->name[i]);
-    double loss = rn_trainer_run(r->trainer, b->x, b->label, b->n, &sgd);
+    double loss = b->n ? rn_trainer_run(r->trainer, b->x, b->label, b->n, &sgd) : 0;
 
     r->at.step++;
     r->at.batch++;
+    if (!b->n) /* a step without pictures moves nothing */
+        return 0;
     if (!isfinite(loss))
         return rn_fail(RN_EDIVERGE, "the loss is not finite at step %ld (epoch %d): diverged",
                        r->at.step, r->at.epoch + 1);
@@ -185,16 +212,22 @@ static int validate(struct run *r, struct rn_log_row *row)
     report(r, row->train_loss, true);
     if ((status = rn_session_new(&s, r->job.model, r->c->batch, r->c->threads)))
         return status;
+    struct rn_hooks hooks = *r->hooks;
+    hooks.warn = r->val_named ? NULL : hooks.warn;
     rn_loader_start(r->val_loader, 0, 0);
-    status = rn_evaluate(s, r->val_loader, rn_model_classes(r->job.model), r->hooks->stop, &m);
+    status = rn_evaluate(s, r->val_loader, rn_model_classes(r->job.model), &hooks, &m);
     rn_session_free(s);
     if (status)
         return status == RN_ESTOP ? save_and_stop(r) : status;
+    r->val_named = true;
+    r->val_broken = m.broken;
+    if (m.broken == m.n)
+        return rn_fail(RN_EFORMAT, "none of the %ld validation pictures can be decoded", m.n);
     if (!isfinite(m.loss))
         return rn_fail(RN_EDIVERGE, "the validation loss is not finite at step %ld: diverged",
                        r->at.step);
     row->validated = true;
-    row->val_loss = m.loss / (double)m.n;
+    row->val_loss = m.loss / (double)(m.n - m.broken);
     row->val_acc = (double)m.top1 / (double)m.n;
     return 0;
 }
@@ -210,7 +243,9 @@ static int finish_epoch(struct run *r)
         .lr = rn_schedule_lr(r->c, r->at.step - 1, r->total, r->epoch_steps),
         .images_per_s = r->fast_pictures ? (double)r->fast_pictures / seconds : 0,
     };
-    int status = validate(r, &row);
+    int status = r->at.pictures ? validate(r, &row)
+                                : rn_fail(RN_EFORMAT, "no picture of epoch %d can be decoded",
+                                          r->at.epoch + 1);
 
     row.seconds = elapsed(r);
     if (!status)
@@ -226,16 +261,21 @@ static int finish_epoch(struct run *r)
 static int prepare(struct run *r)
 {
     const struct rn_train_config *c = r->c;
-    struct rn_loader_config config = { .augment = { c->flip, c->crop, c->area },
-                                       .batch = c->batch,
-                                       .shuffle = true,
-                                       .seed = c->seed };
+    struct rn_loader_config config = {
+        .augment = { c->flip, c->crop, c->area },
+        .batch = c->batch,
+        .shuffle = true,
+        .seed = c->seed,
+        .threads = c->threads,
+    };
     long count = rn_source_count(r->job.data);
     int status = rn_trainer_new(&r->trainer, r->job.model, c->batch, c->threads);
 
     if (r->job.val)
         r->at.val = rn_source_hash(r->job.val);
     config.prep = *rn_model_prep(r->job.model);
+    r->broken = rn_alloc((size_t)count / 8 + 1, 1);
+    status = status || r->broken ? status : RN_EMEM;
     status = status ? status : rn_loader_new(&r->loader, r->job.data, &config);
     config.augment = (struct rn_augment){ 0 };
     config.shuffle = false;
@@ -291,7 +331,13 @@ static int run_all(struct run *r)
     int closed = rn_log_close(&r->log);
     if (!status && !closed)
         forget_checkpoint(r);
-    return status ? status : closed;
+    status = status ? status : closed;
+    if (!status && r->broken_count + r->val_broken)
+        status = rn_fail(RN_EPARTLY,
+                         "done, but %ld of %ld pictures were broken and left out, and %ld of those "
+                         "to validate on",
+                         r->broken_count, rn_source_count(r->job.data), r->val_broken);
+    return status;
 }
 
 static int checkpoint_path(struct run *r)
@@ -307,9 +353,9 @@ static int checkpoint_path(struct run *r)
     return 0;
 }
 
-int rn_train(const struct rn_train_config *c, const struct rn_train_hooks *hooks)
+int rn_train(const struct rn_train_config *c, const struct rn_hooks *hooks)
 {
-    static const struct rn_train_hooks none;
+    static const struct rn_hooks none;
     struct run r = { .c = c, .hooks = hooks ? hooks : &none, .begun = rn_seconds() };
     int status = checkpoint_path(&r);
 
@@ -322,6 +368,7 @@ int rn_train(const struct rn_train_config *c, const struct rn_train_hooks *hooks
     rn_loader_close(r.loader);
     rn_loader_close(r.val_loader);
     rn_trainer_free(r.trainer);
+    rn_free(r.broken);
     rn_job_close(&r.job);
     rn_free(r.checkpoint);
     return status;

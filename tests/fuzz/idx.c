@@ -16,18 +16,20 @@ static volatile uint8_t sink;
 static void read_all(const char *path, const char *labels)
 {
     struct rn_source *s = NULL;
-    struct rn_image im;
-    int label;
+    struct rn_item it = { 0 };
+    const struct rn_image *im = &it.image;
     if (rn_source_open(&s, path, RN_PART_DEFAULT, RN_PART_TRAIN, labels)) {
         if (!*rn_error() || strpbrk(rn_error(), "\n\r\x1b"))
             abort();
         return;
     }
-    for (long i = 0; rn_source_read(s, i, &im, &label) == 1; i++) {
-        sink ^= im.pixel[0] ^ im.pixel[(size_t)im.H * (size_t)im.W * (size_t)im.C - 1];
-        if (label >= rn_source_classes(s))
+    for (long i = 0; rn_source_read(s, i, &it) == 1; i++) {
+        if (im->pixel)
+            sink ^= im->pixel[0] ^ im->pixel[(size_t)im->H * (size_t)im->W * (size_t)im->C - 1];
+        if (it.label >= rn_source_classes(s))
             abort();
     }
+    rn_item_release(&it);
     sink ^= (uint8_t)rn_source_hash(s);
     rn_source_close(s);
 }

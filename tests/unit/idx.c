@@ -102,17 +102,27 @@ static struct bytes join(struct bytes a, struct bytes b)
  */
 static bool reads(struct rn_source *s, long count, int H, int W, int classes)
 {
-    struct rn_image im;
-    int label;
-    for (long i = 0; i < count; i++) {
-        if (rn_source_read(s, i, &im, &label) != 1 || im.H != H || im.W != W || im.C != 1 ||
-            label != (classes ? i % classes : -1))
-            return false;
-        for (int j = 0; j < H * W; j++)
-            if (im.pixel[j] != (i * H * W + j) % 251)
-                return false;
+    struct rn_item it = { 0 };
+    const struct rn_image *im = &it.image;
+    bool right = true;
+    for (long i = 0; right && i < count; i++) {
+        right = rn_source_read(s, i, &it) == 1 && im->H == H && im->W == W && im->C == 1 &&
+                it.label == (classes ? i % classes : -1);
+        for (int j = 0; right && j < H * W; j++)
+            right = im->pixel[j] == (i * H * W + j) % 251;
     }
-    return rn_source_read(s, count, &im, &label) == 0;
+    right = right && rn_source_read(s, count, &it) == 0;
+    rn_item_release(&it);
+    return right;
+}
+
+/* Is the record of picture `index`, the next one of a pipe, named so? */
+static bool named(struct rn_source *s, long index, const char *name)
+{
+    struct rn_item it = { 0 };
+    bool right = rn_source_read(s, index, &it) == 1 && !strcmp(it.name, name);
+    rn_item_release(&it);
+    return right;
 }
 
 static bool good(const char *path, long count, int H, int W, int classes)
@@ -165,11 +175,10 @@ static void test_plain(void)
 
     struct rn_source *s = NULL;
     rn_source_open(&s, in_dir("a-images-idx3-ubyte"), RN_PART_DEFAULT, RN_PART_TRAIN, NULL);
-    char name[200], want[200];
+    char want[200];
     int C, H, W;
-    rn_source_name(s, 4, name, sizeof name);
     snprintf(want, sizeof want, "%s#4", in_dir("a-images-idx3-ubyte"));
-    ok(!strcmp(name, want), "record name %s", name);
+    ok(named(s, 4, want), "record name %s", want);
     rn_source_shape(s, &C, &H, &W);
     ok(C == 1 && H == 3 && W == 4, "shape");
     ok(!strcmp(rn_source_class(s, 2), "2"), "classes are numbered");
@@ -260,14 +269,11 @@ static void test_broken_plain(void)
         bad("field", q.p, q.n, row[i].word, row[i].what);
         rn_free(q.p);
     }
-    bad("pic.png", "\x89PNG\r\n\x1a\n........", 16, "PNG", "a PNG picture");
-    bad("pic.jpg", "\xff\xd8\xff\xe0............", 16, "JPEG", "a JPEG picture");
+    bad("pic.gif", "GIF89a..........", 16, "GIF", "a GIF picture");
     bad("text", "hello, world", 12, "no data set", "text");
-    char tar[512] = "member";
-    memcpy(tar + 257, "ustar", 5);
-    bad("x.tar", tar, sizeof tar, "tar archive", "a tar archive");
-    struct bytes z = gzip((struct bytes){ (uint8_t *)tar, sizeof tar });
-    bad("x.tar.gz", z.p, z.n, "tar archive", "a tar archive in gzip");
+    struct bytes z = gzip((struct bytes){ (uint8_t *)"PK\x03\x04........", 12 });
+    bad("x.zip", "PK\x03\x04........", 12, "zip archive", "a zip archive");
+    bad("x.zip.gz", z.p, z.n, "zip archive", "a zip archive in gzip");
     rn_free(z.p);
     mkdir(in_dir("folder"), 0700);
     bad_open(in_dir("folder"), RN_EFORMAT, "folder", "folder", "a folder without the files");
@@ -386,27 +392,25 @@ static void pipe_good(struct bytes b, size_t piece, const char *what)
     int saved;
     pid_t child = feed(b, piece, &saved);
     struct rn_source *s = NULL;
-    char name[16] = "";
     bool right = !rn_source_open(&s, "-", RN_PART_DEFAULT, RN_PART_TRAIN, NULL) && !s->random &&
                  rn_source_count(s) == 300 && reads(s, 300, 20, 10, 0);
-    if (right)
-        rn_source_name(s, 2, name, sizeof name);
-    ok(right && !strcmp(name, "-#2"), "%s", what);
+    ok(right, "%s", what);
     rn_source_close(s);
     restore(child, saved);
 }
 
 static void pipe_bad(struct bytes b, const char *word, const char *what)
 {
-    int saved, status, label;
+    int saved, status;
     pid_t child = feed(b, 4096, &saved);
     struct rn_source *s = NULL;
-    struct rn_image im;
+    struct rn_item it = { 0 };
     long i = 0;
     status = rn_source_open(&s, "-", RN_PART_DEFAULT, RN_PART_TRAIN, NULL);
     for (status = status ? status : 1; status == 1; i++)
-        status = rn_source_read(s, i, &im, &label);
+        status = rn_source_read(s, i, &it);
     ok(status == RN_EFORMAT && strstr(rn_error(), word), "%s: %s", what, rn_error());
+    rn_item_release(&it);
     rn_source_close(s);
     restore(child, saved);
 }
@@ -424,15 +428,14 @@ static void test_pipe(void)
     pipe_bad((struct bytes){ z.p, z.n - 3 }, "cut off", "a gzip pipe that ends early");
     pipe_bad(more, "too long", "a pipe that goes on");
 
-    int saved, label;
-    struct rn_image im;
+    int saved;
+    struct rn_item it = { 0 };
     struct rn_source *s = NULL;
     pid_t child = feed(p, 4096, &saved);
-    ok(!rn_source_open(&s, "-", RN_PART_DEFAULT, RN_PART_TRAIN, NULL) &&
-           rn_source_read(s, 0, &im, &label) == 1 &&
-           rn_source_read(s, 0, &im, &label) == RN_EUSAGE &&
-           rn_source_read(s, 2, &im, &label) == RN_EUSAGE,
+    ok(!rn_source_open(&s, "-", RN_PART_DEFAULT, RN_PART_TRAIN, NULL) && named(s, 0, "-#0") &&
+           rn_source_read(s, 0, &it) == RN_EUSAGE && rn_source_read(s, 2, &it) == RN_EUSAGE,
        "a pipe can't go back or jump: %s", rn_error());
+    rn_item_release(&it);
     rn_source_close(s);
     restore(child, saved);
     rn_free(p.p);
@@ -537,7 +540,7 @@ static void test_hash(void)
     put("a-labels-idx1-ubyte", l.p, l.n);
     struct bytes p = pictures(5, 4, 3);
     put("a-images-idx3-ubyte", p.p, p.n);
-    ok(hash != hash_of(a, NULL), "and on the shape");
+    ok(hash == hash_of(a, NULL), "not on the size of the pictures, which folders do not tell");
     rn_free(p.p);
     rn_free(l.p);
     p = pictures(5, 3, 4);
@@ -549,28 +552,32 @@ static void test_hash(void)
     rn_free(p.p);
 }
 
+static int label_of(struct rn_source *s, long index)
+{
+    struct rn_item it = { 0 };
+    int label = rn_source_read(s, index, &it) == 1 ? it.label : -2;
+    rn_item_release(&it);
+    return label;
+}
+
 static void test_bind(void)
 {
     struct rn_source *s;
-    struct rn_image im;
-    int label[3] = { -1, -1, -1 };
     open_named(&s, "cat\ndog\npig\n", 12);
     char *const four[] = { "pig", "cow", "cat", "dog" }, *const two[] = { "pig", "cat" };
     ok(!rn_source_match(s, four, 4), "matched by name");
-    for (int i = 0; i < 3; i++)
-        rn_source_read(s, i, &im, &label[i]);
-    ok(label[0] == 2 && label[1] == 3 && label[2] == 0, "labels are the model's");
+    ok(label_of(s, 0) == 2 && label_of(s, 1) == 3 && label_of(s, 2) == 0, "labels are the model's");
     uint64_t hash = rn_source_hash(s);
     ok(rn_source_match(s, two, 2) == RN_EUSAGE && strstr(rn_error(), "dog"), "unknown class: %s",
        rn_error());
-    ok(!rn_source_match(s, NULL, 3) && rn_source_read(s, 1, &im, label) == 1 && label[0] == 1,
+    ok(!rn_source_match(s, NULL, 3) && label_of(s, 1) == 1,
        "a model without names takes the classes in order");
     ok(hash == rn_source_hash(s), "binding does not change the hash");
     ok(rn_source_match(s, NULL, 2) == RN_EUSAGE, "when they fit: %s", rn_error());
     rn_source_close(s);
 
     rn_source_open(&s, in_dir("a-images-idx3-ubyte"), RN_PART_DEFAULT, RN_PART_TRAIN, NULL);
-    ok(!rn_source_match(s, four, 4) && rn_source_read(s, 1, &im, label) == 1 && label[0] == 1,
+    ok(!rn_source_match(s, four, 4) && label_of(s, 1) == 1,
        "data without names are in the model's order");
     ok(rn_source_match(s, two, 2) == RN_EUSAGE && strstr(rn_error(), "class 2"), "if it fits: %s",
        rn_error());
@@ -582,7 +589,7 @@ static void test_bind(void)
 static void test_fashion_part(enum rn_part part, long count, int first)
 {
     struct rn_source *s = NULL;
-    struct rn_image im;
+    struct rn_item it = { 0 };
     int status = rn_source_open(&s, FASHION, part, RN_PART_TRAIN, NULL);
     if (!ok(!status && rn_source_count(s) == count && rn_source_classes(s) == 10 && s->H == 28 &&
                 s->W == 28,
@@ -591,13 +598,14 @@ static void test_fashion_part(enum rn_part part, long count, int first)
     long seen[10] = { 0 };
     double sum = 0;
     bool even = true;
-    int label = -1, first_label = -1;
-    for (long i = 0; i < count && rn_source_read(s, i, &im, &label) == 1; i++) {
-        first_label = i ? first_label : label;
-        seen[label]++;
+    int first_label = -1;
+    for (long i = 0; i < count && rn_source_read(s, i, &it) == 1; i++) {
+        first_label = i ? first_label : it.label;
+        seen[it.label]++;
         for (int j = 0; j < 28 * 28; j++)
-            sum += im.pixel[j];
+            sum += it.image.pixel[j];
     }
+    rn_item_release(&it);
     for (int i = 0; i < 10; i++)
         even &= seen[i] == count / 10;
     double mean = sum / 255 / (28 * 28) / (double)count;

@@ -208,7 +208,7 @@ static void test_order(struct rn_source *s)
     struct rn_prep p = prep(H, W);
     struct rn_loader_config c = { .prep = p, .batch = BATCH };
     struct rn_loader *l = NULL;
-    if (!ok(!rn_loader_open(&l, s, &p, BATCH), "rn_loader_open"))
+    if (!ok(!rn_loader_open(&l, s, &p, BATCH, 2), "rn_loader_open"))
         return;
     struct rn_batch b;
     ok(!rn_loader_next(l, &b) && b.n == BATCH && b.label[7] == 7 && strstr(b.name[7], "#7"),
@@ -276,7 +276,7 @@ static void test_resize(struct rn_source *s)
     struct rn_loader *l = NULL;
     struct rn_resizer *r = NULL;
     struct rn_batch b;
-    bool right = !rn_loader_open(&l, s, &p, 10) && !rn_resizer_new(&r, 1, H, W, P, Q);
+    bool right = !rn_loader_open(&l, s, &p, 10, 2) && !rn_resizer_new(&r, 1, H, W, P, Q);
     for (long at = 0; right && at < N; at += b.n) {
         if (rn_loader_next(l, &b) || !b.n) {
             right = false;
@@ -295,6 +295,72 @@ static void test_resize(struct rn_source *s)
     ok(right, "resized on the way");
     rn_loader_close(l);
     rn_resizer_free(r);
+}
+
+/* ---- many workers, broken pictures ---- */
+
+/* A source of pictures that take their time; every fifth is no picture. */
+static int read_slow(struct rn_source *s, long index, struct rn_item *it)
+{
+    static uint8_t pixel[N];
+    if (index >= s->count)
+        return 0;
+    if (rn_item_begin(it, s->path, index) || rn_item_reserve(it, 16))
+        return RN_EMEM;
+    pixel[index] = (uint8_t)index;
+    it->label = (int)index;
+    it->image = (struct rn_image){ 1, 1, 1, &pixel[index] };
+    if (index % 5 == 4)
+        it->image.pixel = NULL;
+    usleep((unsigned)(index * 37 % 300));
+    return 1;
+}
+
+static void close_slow(struct rn_source *s)
+{
+    (void)s;
+}
+
+static const struct rn_source_kind slow = { .name = "slow",
+                                            .read = read_slow,
+                                            .close = close_slow };
+
+/* Every place is that of its picture, broken ones are zeros and say so. */
+static bool slow_right(const struct rn_batch *b, int at)
+{
+    bool right = true;
+    for (int i = 0; i < b->n; i++, at++) {
+        bool broken = at % 5 == 4;
+        right &= b->index[i] == at && b->label[i] == at && !b->error[i] == !broken &&
+                 b->x[i] == (broken ? 0 : (float)at / 255) &&
+                 (!broken || strstr(b->error[i], b->name[i]));
+    }
+    return right;
+}
+
+static void test_workers(void)
+{
+    char name[] = "slow";
+    for (int threads = 1; threads <= 16; threads *= 4) {
+        struct rn_source s = { .kind = &slow, .path = name, .count = N, .random = true };
+        struct rn_prep p = { .C = 1, .H = 1, .W = 1, .std = { 1 }, .resize = "squash" };
+        struct rn_loader *l = NULL;
+        struct rn_batch b;
+        int at = 0;
+        bool right = !rn_loader_open(&l, &s, &p, BATCH, threads);
+        for (; right && !rn_loader_next(l, &b) && b.n; at += b.n)
+            right = slow_right(&b, at);
+        ok(right && at == N, "%d workers: order, pixels, errors", threads);
+        rn_loader_start(l, 0, 0);
+        right = !rn_loader_next(l, &b);
+        rn_loader_compact(l, &b);
+        right &= b.n == 7;
+        for (int i = 0; right && i < b.n; i++)
+            right = b.index[i] == i + (i > 3) && b.x[i] == (float)b.index[i] / 255 &&
+                    b.label[i] == b.index[i] && !b.error[i];
+        ok(right, "broken pictures taken out");
+        rn_loader_close(l);
+    }
 }
 
 /* Starting over and closing at any moment. */
@@ -323,12 +389,12 @@ static void test_refused(struct rn_source *s)
     struct rn_loader *l = NULL;
     struct rn_prep p = prep(H, W);
     p.C = 3;
-    ok(rn_loader_open(&l, s, &p, 4) == RN_EUSAGE && strstr(rn_error(), "channels"), "channels: %s",
-       rn_error());
+    ok(rn_loader_open(&l, s, &p, 4, 2) == RN_EUSAGE && strstr(rn_error(), "channels"),
+       "channels: %s", rn_error());
     p.C = 1;
-    ok(rn_loader_open(&l, s, &p, 0) == RN_EUSAGE, "batch: %s", rn_error());
+    ok(rn_loader_open(&l, s, &p, 0, 2) == RN_EUSAGE, "batch: %s", rn_error());
     strcpy(p.resize, "short=256,crop=224");
-    ok(rn_loader_open(&l, s, &p, 4) == RN_EUSAGE, "resize: %s", rn_error());
+    ok(rn_loader_open(&l, s, &p, 4, 2) == RN_EUSAGE, "resize: %s", rn_error());
 }
 
 static volatile sig_atomic_t on_main;
@@ -348,7 +414,7 @@ static void test_signals(struct rn_source *s)
     sigset_t usr1;
     main_thread = pthread_self();
     sigaction(SIGUSR1, &act, NULL);
-    rn_loader_open(&l, s, &p, BATCH);
+    rn_loader_open(&l, s, &p, BATCH, 2);
     sigemptyset(&usr1);
     sigaddset(&usr1, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &usr1, NULL);
@@ -397,7 +463,7 @@ static void test_idle_pipe(void)
     struct rn_batch b;
     bool sent = send_all(fd, p, 16 + 3 * SIZE + 7); /* three pictures and a piece of one */
     ok(sent && !rn_source_open(&s, "-", RN_PART_DEFAULT, RN_PART_TEST, NULL) &&
-           !rn_loader_open(&l, s, &net, BATCH) && !rn_loader_next(l, &b) && b.n == 3 &&
+           !rn_loader_open(&l, s, &net, BATCH, 2) && !rn_loader_next(l, &b) && b.n == 3 &&
            b.label[0] == -1,
        "an idle pipe: the pictures that are there come at once");
     sent = send_all(fd, p + 16 + 3 * SIZE + 7, n - 16 - 3 * SIZE - 7);
@@ -438,7 +504,7 @@ static void test_open_gzip_pipe(void)
     bool sent = send_all(fd, zipped, z.total_out);
     deflateEnd(&z);
     sent = sent && !rn_source_open(&s, "-", RN_PART_DEFAULT, RN_PART_TEST, NULL) &&
-           !rn_loader_open(&l, s, &net, BATCH);
+           !rn_loader_open(&l, s, &net, BATCH, 2);
     alarm(20);
     while (sent && count < N && !rn_loader_next(l, &b) && b.n)
         count += b.n;
@@ -465,7 +531,7 @@ static void test_broken_pipe(void)
     bool sent = send_all(fd, p, 16 + 20 * H * W + 1);
     close(fd);
     int status = rn_source_open(&s, "-", RN_PART_DEFAULT, RN_PART_TEST, NULL), count = 0;
-    status = status ? status : rn_loader_open(&l, s, &net, BATCH);
+    status = status ? status : rn_loader_open(&l, s, &net, BATCH, 2);
     while (sent && !status && !(status = rn_loader_next(l, &b)) && b.n)
         count += b.n;
     ok(status == RN_EFORMAT && count == 20 && strstr(rn_error(), "picture 21"),
@@ -488,7 +554,7 @@ static void test_silent_pipe(void)
     struct rn_loader *l = NULL;
     alarm(20);
     bool opened = send_all(fd, p, 40) && !rn_source_open(&s, "-", 0, 0, NULL) &&
-                  !rn_loader_open(&l, s, &net, BATCH);
+                  !rn_loader_open(&l, s, &net, BATCH, 2);
     usleep(30000);
     rn_loader_close(l);
     alarm(0);
@@ -515,6 +581,7 @@ int main(void)
         test_shuffle(s);
         test_resize(s);
         test_restart(s);
+        test_workers();
         test_refused(s);
         test_signals(s);
         rn_source_close(s);
