@@ -2,8 +2,9 @@
  * Batch norm (Ioffe and Szegedy 2015): y = relu(gamma * (x - mean) / sqrt(var + eps) + beta +
  * residual), by channel. Training takes mean and biased variance from the batch and moves the
  * running statistics by `momentum` (unbiased variance, as PyTorch does; biased where the node says
- * so); inference runs a scale and a shift (call.packed, [2][C]) folded from the running ones. Sums run over fixed chunks of 64 rows
- * and are joined in their order, in double: the same bits for any team.
+ * so); inference runs a scale and a shift (call.packed, [2][C]) folded from the running ones. Sums
+ * run over fixed chunks of 64 rows and are joined in their order, in double: the same bits for any
+ * team.
  */
 #include <math.h>
 #include <stdio.h>

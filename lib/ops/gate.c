@@ -33,7 +33,8 @@ static void open_gates(const struct rn_call *c, int thread, int threads)
 
     for (size_t i = r.first; i < r.last; i++)
         gate[i] = 1 / (1 + expf(-c->residual[i]));
-    rn_barrier();
+    if (threads > 1)
+        rn_barrier();
 }
 
 static void forward(const struct rn_call *c, int thread, int threads)

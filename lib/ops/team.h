@@ -18,8 +18,9 @@ static inline struct rn_range rn_share(size_t n, int thread, int threads)
     return (struct rn_range){ first, first + each + (t < more) };
 }
 
-/* Waits for the whole team; inside a parallel region of the driver. Alone (no region) it returns at
- * once. */
+/* Waits for the whole team; inside a parallel region of the driver. Outside of one it returns at
+ * once. An op that runs as one thread of one must not call it: a session's threads run slices of
+ * their own side by side, not in step. */
 static inline void rn_barrier(void)
 {
 #pragma omp barrier

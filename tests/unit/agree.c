@@ -159,7 +159,8 @@ static void test_threads(const char *spec)
 }
 
 /* Batches that the team runs together, that each thread runs alone, in slices of one and of
- * several sizes, against one picture after the other. */
+ * several sizes, against one picture after the other. An op that waits for the team where it should
+ * not makes it hang. */
 static void test_slices(const char *spec)
 {
     enum { PICTURES = 70 };
@@ -169,6 +170,7 @@ static void test_slices(const char *spec)
                   { PICTURES, PICTURES, 2 },
                   { PICTURES, PICTURES, 3 },
                   { 40, PICTURES, 2 },
+                  { 33, PICTURES, 2 }, /* alone, one slice and two */
                   { 6, 6, 3 },
                   { 3, 6, 7 },
                   { PICTURES, PICTURES, 7 } };
@@ -209,5 +211,6 @@ int main(void)
     test_slices(twins[8]);
     test_threads(twins[13]); /* average pool on the shortcut */
     test_threads(twins[22]); /* squeeze-and-excitation */
+    test_slices(twins[22]);
     return done();
 }
