@@ -39,9 +39,10 @@ static const struct opt_tool tool = {
     .name = "rn-infer",
     .usage = "-m FILE [OPTION]... DATA...\n-m FILE [OPTION]... --files-from FILE\n-m FILE --eval "
              "[OPTION]... DATA...",
-    .about = "Classifies the pictures of DATA (a PNG, JPEG, PNM or farbfeld file, a folder of "
-             "them, IDX,\n"
-             "or - for standard input) and prints a record for each: path, label, probability.",
+    .about =
+        "Classifies the pictures of DATA (a PNG, JPEG, PNM or farbfeld file, a folder or a tar\n"
+        "of them, IDX, or - for standard input) and prints a record for each: path, label,\n"
+        "probability.",
     .opts = opts,
     .with = WITH_THREADS | WITH_ISA | WITH_JSON,
 };
@@ -72,6 +73,8 @@ static void check_options(int argc, char **argv, int first)
         opt_usage("no DATA; - is standard input");
     if (first < argc && names_path)
         die("--files-from names the pictures: it goes without DATA");
+    if (names_path && (part >= 0 || labels_path))
+        die("--files-from names pictures: it goes without --part and --labels");
     if (null_names && !names_path)
         die("--null is for the names of --files-from");
     stdins += names_path && strcmp(names_path, "-") == 0;
@@ -124,11 +127,11 @@ static void open_input(struct input *in, char **path, int n)
 }
 
 /* Operands that begin at path[0] and make one input: picture files in a row, or one of another
- * kind. */
+ * kind. What is asked of data sets each of them has to answer for itself. */
 static int run_length(char **path, int n)
 {
     int run = 0;
-    while (run < n && rn_is_picture(path[run]))
+    while (run < n && part < 0 && !labels_path && rn_is_picture(path[run]))
         run++;
     return run ? run : 1;
 }

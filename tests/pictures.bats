@@ -50,6 +50,30 @@ setup_file() {
     [ "$(cat tar tar | rn-infer -m "$MODEL" - | wc -l)" -eq 40 ]
 }
 
+@test "tar without a picture in it is an error, as such a folder is" {
+    cd "$BATS_TEST_TMPDIR"
+    echo text >notes
+    tar cf tar notes
+    for data in tar -; do
+        run -2 --separate-stderr rn-infer -m "$MODEL" "$data" <tar
+        one_error rn-infer "$data: no pictures in the archive"
+        [ -z "$output" ]
+    done
+}
+
+@test "--part and --labels of data that have none are refused, not passed over" {
+    run -2 --separate-stderr rn-infer -m "$MODEL" --part train "$WORLD"
+    one_error rn-infer 'has no train part'
+    run -2 --separate-stderr rn-infer -m "$MODEL" --part train "$WORLD/bag.png" "$WORLD/coat.png"
+    [ "${#stderr_lines[@]}" -eq 2 ]
+    [[ $stderr == *'is one file'* ]]
+    ls "$WORLD"/*.png >"$BATS_TEST_TMPDIR/list"
+    for option in --part=test --labels=data/fashion-mnist-labels.txt; do
+        run -2 --separate-stderr rn-infer -m "$MODEL" "$option" --files-from "$BATS_TEST_TMPDIR/list"
+        one_error rn-infer 'goes without --part and --labels'
+    done
+}
+
 @test "tar that is cut off or damaged: the pictures before, one sentence, exit 1" {
     cd "$WORLD"
     tar cf "$BATS_TEST_TMPDIR/tar" *.png

@@ -25,7 +25,6 @@ static const struct {
     const char *bytes, *what;
 } foreign[] = {
     { 0, "GIF8", "a GIF picture" },
-
     { 0, "PK\x03\x04", "a zip archive" },
     { 8, "{\"", "a safetensors file" },
 };
@@ -39,16 +38,16 @@ static int fail_unknown(const struct rn_source *s, const uint8_t *head, size_t n
         size_t length = strlen(foreign[i].bytes);
         if (foreign[i].at + length <= n &&
             !memcmp(head + foreign[i].at, foreign[i].bytes, length)) {
-            return rn_fail(
-                RN_EFORMAT,
-                "%s: is %s; this version reads pictures (PNG, JPEG, PNM, farbfeld), folders of "
-                "them and IDX",
-                path, foreign[i].what);
+            return rn_fail(RN_EFORMAT,
+                           "%s: is %s; this version reads pictures (PNG, JPEG, PNM, farbfeld), "
+                           "folders and tar archives of them, and IDX",
+                           path, foreign[i].what);
         }
     }
     return rn_fail(
         RN_EFORMAT,
-        "%s: is no picture and no data set that this version reads (PNG, JPEG, PNM, farbfeld, IDX)",
+        "%s: is no picture and no data set that this version reads (PNG, JPEG, PNM, farbfeld, tar, "
+        "IDX)",
         path);
 }
 
@@ -125,9 +124,12 @@ static int open_kind(struct rn_source *s, const char *path, enum rn_part part,
     if (status)
         return status;
     s->kind = find_kind(path, inside, n, folder);
-    if (s->kind && !folder && part != RN_PART_DEFAULT) {
+    if (s->kind && part != RN_PART_DEFAULT &&
+        !(s->kind->has_part && s->kind->has_part(path, part))) {
         s->kind = NULL; /* nothing to close */
-        return rn_fail(RN_EUSAGE, "%s: is one file, it has no train and test part", path);
+        return folder ? rn_fail(RN_EUSAGE, "%s: has no %s part", path,
+                                part == RN_PART_TEST ? "test" : "train")
+                      : rn_fail(RN_EUSAGE, "%s: is one file, it has no train and test part", path);
     }
     if (s->kind)
         return s->kind->open(s, path, part == RN_PART_DEFAULT ? fallback : part);
@@ -201,7 +203,7 @@ void rn_source_close(struct rn_source *s)
 {
     if (!s)
         return;
-    if (s->kind)
+    if (s->kind && s->kind->close) /* folders and pictures that never became files have none */
         s->kind->close(s);
     if (s->fd >= 0)
         close(s->fd);

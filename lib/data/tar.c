@@ -276,14 +276,13 @@ static int step(struct rn_source *s, struct tar *t)
 static int read_tar(struct rn_source *s, long index, struct rn_item *it)
 {
     struct tar *t = s->impl;
-    (void)index;
     while (!t->whole && !t->ended) {
         int status = step(s, t);
         if (status)
             return status;
     }
     if (!t->whole)
-        return 0;
+        return index ? 0 : rn_fail(RN_EFORMAT, "%s: no pictures in the archive", s->path);
     if (rn_item_begin_member(it, s->path, member(t)) || rn_item_reserve(it, t->item.n))
         return RN_EMEM;
     memcpy(it->data, t->item.data, t->item.n);
