@@ -39,9 +39,10 @@ static const struct opt_tool tool = {
     .name = "rn-infer",
     .usage = "-m FILE [OPTION]... DATA...\n-m FILE [OPTION]... --files-from FILE\n-m FILE --eval "
              "[OPTION]... DATA...",
-    .about = "Classifies the pictures of DATA (a PNG, JPEG, PNM or farbfeld file, a folder of "
-             "them, IDX,\n"
-             "or - for standard input) and prints a record for each: path, label, probability.",
+    .about =
+        "Classifies the pictures of DATA (a PNG, JPEG, PNM or farbfeld file, a folder or tar "
+        "of them,\n"
+        "IDX, or - for standard input) and prints a record for each: path, label, probability.",
     .opts = opts,
     .with = WITH_THREADS | WITH_ISA | WITH_JSON,
 };
