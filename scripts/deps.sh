@@ -39,4 +39,5 @@ fi
 echo "installing$missing" >&2
 $as_root DEBIAN_FRONTEND=noninteractive apt-get -qq update >&2
 # shellcheck disable=SC2086
-$as_root DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing >&2
+$as_root DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y \
+    --no-install-recommends $missing >/dev/null
