@@ -14,8 +14,9 @@
 #include "base/mem.h"
 #include "data/files.h"
 
-static const struct rn_source_kind *const kinds[] = { &rn_source_idx, &rn_source_folder,
-                                                      &rn_source_tar, &rn_source_picture, NULL };
+static const struct rn_source_kind *const kinds[] = { &rn_source_idx,     &rn_source_cifar,
+                                                      &rn_source_folder,  &rn_source_tar,
+                                                      &rn_source_picture, NULL };
 
 /* ---- probing ---- */
 
@@ -25,7 +26,6 @@ static const struct {
     const char *bytes, *what;
 } foreign[] = {
     { 0, "GIF8", "a GIF picture" },
-
     { 0, "PK\x03\x04", "a zip archive" },
     { 8, "{\"", "a safetensors file" },
 };
@@ -42,13 +42,14 @@ static int fail_unknown(const struct rn_source *s, const uint8_t *head, size_t n
             return rn_fail(
                 RN_EFORMAT,
                 "%s: is %s; this version reads pictures (PNG, JPEG, PNM, farbfeld), folders of "
-                "them and IDX",
+                "them, tar, IDX and CIFAR",
                 path, foreign[i].what);
         }
     }
     return rn_fail(
         RN_EFORMAT,
-        "%s: is no picture and no data set that this version reads (PNG, JPEG, PNM, farbfeld, IDX)",
+        "%s: is no picture and no data set that this version reads (PNG, JPEG, PNM, farbfeld, IDX, "
+        "tar, CIFAR)",
         path);
 }
 
