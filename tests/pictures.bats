@@ -50,6 +50,17 @@ setup_file() {
     [ "$(cat tar tar | rn-infer -m "$MODEL" - | wc -l)" -eq 40 ]
 }
 
+@test "tar: a short name behind a long one is its own" {
+    long=$(printf 'n%.0s' $(seq 120)).png
+    cd "$BATS_TEST_TMPDIR"
+    cp "$WORLD/bag.png" "$long"
+    cp "$WORLD/coat.png" short.png
+    for format in gnu pax; do
+        tar cf tar --format=$format "$long" short.png
+        rn-infer -m "$MODEL" tar | cut -f 1 | diff - <(printf 'tar#%s\n' "$long" short.png)
+    done
+}
+
 @test "tar that is cut off or damaged: the pictures before, one sentence, exit 1" {
     cd "$WORLD"
     tar cf "$BATS_TEST_TMPDIR/tar" *.png
