@@ -213,8 +213,9 @@ enum rn_part { RN_PART_DEFAULT, RN_PART_TRAIN, RN_PART_TEST };
  * A sequence of pictures, with labels where the data have them.
  *   path    a picture (PNG, JPEG, PNM, farbfeld), an IDX file (plain or .gz), a folder of pictures
  *           or of folders that are classes, one with train and test (or val) of those, or with the
- *           four usual IDX files; a tar archive of pictures; or "-": a tar archive, a picture, PNM
- *           or farbfeld pictures, or IDX on stdin
+ *           four usual IDX files; CIFAR-10 or CIFAR-100 (binary version), a file or the folder; a tar
+ *           archive of pictures; or "-": a tar archive, a picture, PNM or farbfeld pictures, or IDX
+ *           on stdin
  *   part    which part of a two-part data set; DEFAULT takes the one that `fallback` names
  *   labels  file of class names, a line each, or NULL: names of the data, else 0 1 2 ...
  * Returns 0, RN_EIO, RN_EFORMAT, RN_EMEM, or RN_EUSAGE: no such part, or labels that do not fit.

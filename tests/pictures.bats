@@ -74,6 +74,17 @@ setup_file() {
     done
 }
 
+@test "tar: a short name behind a long one is its own" {
+    long=$(printf 'n%.0s' $(seq 120)).png
+    cd "$BATS_TEST_TMPDIR"
+    cp "$WORLD/bag.png" "$long"
+    cp "$WORLD/coat.png" short.png
+    for format in gnu pax; do
+        tar cf tar --format=$format "$long" short.png
+        rn-infer -m "$MODEL" tar | cut -f 1 | diff - <(printf 'tar#%s\n' "$long" short.png)
+    done
+}
+
 @test "tar that is cut off or damaged: the pictures before, one sentence, exit 1" {
     cd "$WORLD"
     tar cf "$BATS_TEST_TMPDIR/tar" *.png
@@ -254,4 +265,46 @@ first_of() {
     [ "${#stderr_lines[@]}" -eq 2 ]
     [[ ${stderr_lines[0]} == *'folder/train/coat/two.png: cut off'* ]]
     [[ ${stderr_lines[1]} == *'1 of 11 pictures were broken and left out'* ]]
+}
+
+# pixels N VALUE: so many bytes of it.
+pixels() {
+    head -c "$1" /dev/zero | tr '\0' "\\$(printf %03o "$2")"
+}
+
+# cifar DIR: a picture of one colour of each class as CIFAR-10 and in folders of classes.
+cifar() {
+    local label=0 class colour
+    mkdir -p "$1/cifar"
+    for class in airplane automobile bird cat deer dog frog horse ship truck; do
+        echo $class
+        mkdir -p "$1/folder/train/$class" "$1/folder/val/$class"
+        printf "\\x$(printf %02x $label)" >&7
+        colour="\\x$(printf %02x $((label * 20)))\\x40\\x80"
+        for _ in 1 2 3 4 5 6 7 8 9 10; do colour+=$colour; done
+        printf "P6\\n32 32\\n255\\n$colour" | tee "$1/folder/val/$class/two.ppm" >"$1/folder/train/$class/one.ppm"
+        pixels 1024 $((label * 20)) >&7
+        pixels 1024 64 >&7
+        pixels 1024 128 >&7
+        label=$((label + 1))
+    done 7>"$1/cifar/test_batch.bin" >"$1/cifar/batches.meta.txt"
+    head -c $((3073 * 4)) "$1/cifar/test_batch.bin" >"$1/cifar/data_batch_1.bin"
+    tail -c $((3073 * 6)) "$1/cifar/test_batch.bin" >"$1/cifar/data_batch_2.bin"
+}
+
+@test "CIFAR-10 trains to the bits of the same pictures in folders of classes" {
+    cifar "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR"
+    train="rn-train -a $NET --size 32 -e 3 -b 4 --lr 0.05 --augment flip,crop=2"
+    $train -o folder.safetensors --log folder.tsv folder
+    $train -j 3 -o cifar.safetensors --log cifar.tsv cifar
+    cmp folder.safetensors cifar.safetensors
+    diff <(cut -f 1-6 folder.tsv) <(cut -f 1-6 cifar.tsv)
+    rn-infer -m folder.safetensors --eval folder >eval
+    rn-infer -m folder.safetensors --eval cifar | cmp - eval
+    rn-infer -m folder.safetensors --eval cifar/test_batch.bin | cmp - eval
+    rn-infer -m folder.safetensors --truth --part train cifar | cut -f 1,2 |
+        diff - <(awk '{ print "cifar/data_batch_" (NR < 5 ? 1 : 2) ".bin#" (NR < 5 ? NR - 1 : NR - 5) "\t" $0 }' cifar/batches.meta.txt)
+    echo >>cifar/data_batch_2.bin
+    fails 2 'data_batch_2.bin: 18439 bytes are no multiple of 3073' $train -o none.safetensors cifar
 }

@@ -50,14 +50,24 @@ static int add_name(struct rn_source *s, size_t *room, const char *labels, const
                                 before + 1, number, name);
 }
 
+/* The bytes without empty lines at the end, which CIFAR-10's own list has. */
+static size_t without_tail(const struct rn_map *m)
+{
+    size_t n = m->size;
+    while (n >= 2 && m->data[n - 1] == '\n' && m->data[n - 2] == '\n')
+        n--;
+    return n;
+}
+
 static int read_names(struct rn_source *s, const char *labels)
 {
     struct rn_map m;
     size_t room = 0;
     int status = rn_map_open(&m, labels);
-    for (size_t at = 0; !status && at < m.size;) {
-        const uint8_t *line = m.data + at, *end = memchr(line, '\n', m.size - at);
-        size_t n = end ? (size_t)(end - line) : m.size - at;
+    size_t size = status ? 0 : without_tail(&m);
+    for (size_t at = 0; !status && at < size;) {
+        const uint8_t *line = m.data + at, *end = memchr(line, '\n', size - at);
+        size_t n = end ? (size_t)(end - line) : size - at;
         at += n + 1;
         status = add_name(s, &room, labels, line, n && line[n - 1] == '\r' ? n - 1 : n);
     }

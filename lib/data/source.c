@@ -14,8 +14,9 @@
 #include "base/mem.h"
 #include "data/files.h"
 
-static const struct rn_source_kind *const kinds[] = { &rn_source_idx, &rn_source_folder,
-                                                      &rn_source_tar, &rn_source_picture, NULL };
+static const struct rn_source_kind *const kinds[] = { &rn_source_idx,     &rn_source_cifar,
+                                                      &rn_source_folder,  &rn_source_tar,
+                                                      &rn_source_picture, NULL };
 
 /* ---- probing ---- */
 
@@ -40,14 +41,14 @@ static int fail_unknown(const struct rn_source *s, const uint8_t *head, size_t n
             !memcmp(head + foreign[i].at, foreign[i].bytes, length)) {
             return rn_fail(RN_EFORMAT,
                            "%s: is %s; this version reads pictures (PNG, JPEG, PNM, farbfeld), "
-                           "folders and tar archives of them, and IDX",
+                           "folders and tar archives of them, IDX and CIFAR",
                            path, foreign[i].what);
         }
     }
     return rn_fail(
         RN_EFORMAT,
-        "%s: is no picture and no data set that this version reads (PNG, JPEG, PNM, farbfeld, tar, "
-        "IDX)",
+        "%s: is no picture and no data set that this version reads (PNG, JPEG, PNM, farbfeld, IDX, "
+        "tar, CIFAR)",
         path);
 }
 

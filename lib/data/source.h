@@ -36,6 +36,7 @@ struct rn_source_kind {
 
 /* One IDX file of pictures, or the folder with the usual four. */
 extern const struct rn_source_kind rn_source_idx;
+extern const struct rn_source_kind rn_source_cifar;   /* CIFAR-10, CIFAR-100: a file, the folder */
 extern const struct rn_source_kind rn_source_tar;     /* pictures in a tar archive */
 extern const struct rn_source_kind rn_source_picture; /* a picture file; pictures on stdin */
 extern const struct rn_source_kind rn_source_folder;  /* of pictures, or of folders of classes */
