@@ -1,5 +1,6 @@
 /* From a model to the steps of a session: batch norm folded, bias, add and ReLU fused, buffers
  * placed by their liveness. */
+#include "base/err.h"
 #include "graph/layout.h"
 #include "infer/session.h"
 #include "kernels/kernels.h"
@@ -151,9 +152,9 @@ static int place_outputs(struct rn_session *s)
 }
 
 /* Folded weights, the larger of the two ways' scratch, outputs. */
-static void place_all(struct rn_session *s)
+static int place_all(struct rn_session *s)
 {
-    size_t weights = 0, together = 0, alone = 0;
+    size_t weights = 0, together = 0, alone = 0, near, far;
 
     for (int i = 0; i < s->units.units; i++) {
         struct rn_step *step = &s->step[i];
@@ -168,8 +169,11 @@ static void place_all(struct rn_session *s)
     s->scratch = weights;
     s->scratch_alone = alone;
     s->near = weights + larger(together, alone * (size_t)s->threads);
-    s->outputs = s->near + s->near_bytes * (size_t)s->near_room;
-    s->size = s->outputs + s->bytes * (size_t)s->room;
+    if (!rn_mul(&near, s->near_bytes, (size_t)s->near_room) ||
+        !rn_add(&s->outputs, s->near, near) || !rn_mul(&far, s->bytes, (size_t)s->room) ||
+        !rn_add(&s->size, s->outputs, far))
+        return rn_fail(RN_EMEM, "the outputs of %d pictures do not fit the address space", s->room);
+    return 0;
 }
 
 int rn_session_plan(struct rn_session *s, const struct rn_model *m, int batch, int threads)
@@ -188,8 +192,6 @@ int rn_session_plan(struct rn_session *s, const struct rn_model *m, int batch, i
         return RN_EMEM;
     for (int i = 0; i < s->units.units; i++)
         init_step(s, i, k);
-    if ((status = place_outputs(s)))
-        return status;
-    place_all(s);
-    return 0;
+    status = place_outputs(s);
+    return status ? status : place_all(s);
 }
