@@ -12,7 +12,7 @@
 struct rn_build {
     struct rn_graph *g;
     const struct rn_spec *s;
-    char prefix[48];  /* of names: "layer1.0", or "" */
+    char prefix[64];  /* of names: "layer1.0", or "" */
     const char *part; /* and of a part of a block: "se.", or "" */
 };
 
