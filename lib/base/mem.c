@@ -51,6 +51,21 @@ char *rn_strdup(const char *s)
     return copy ? memcpy(copy, s, n) : NULL;
 }
 
+void *rn_grow(void *block, size_t *room, size_t used, size_t n)
+{
+    if (n <= *room)
+        return block;
+    size_t twice, size = rn_mul(&twice, *room, 2) && twice > n ? twice : n;
+    void *larger = rn_alloc(size, 1);
+    if (!larger)
+        return NULL;
+    if (used)
+        memcpy(larger, block, used);
+    rn_free(block);
+    *room = size;
+    return larger;
+}
+
 int rn_array_grow(void *items, size_t count, size_t *room, size_t size)
 {
     if (count < *room)

@@ -53,6 +53,14 @@ char *rn_strdup(const char *s);
  */
 int rn_array_grow(void *items, size_t count, size_t *room, size_t size);
 
+/*
+ * A block of bytes that grows, at least to twice its size: room for n in all.
+ *   block  in      NULL at first          room  in/out  bytes allocated
+ *   used   in      bytes that stay
+ * Returns the block, or a larger one in its place, or NULL, and then it is as it was.
+ */
+void *rn_grow(void *block, size_t *room, size_t used, size_t n);
+
 /* One allocation that many tensors are taken from, in order. */
 struct rn_arena {
     char *base;  /* NULL when empty */

@@ -6,27 +6,14 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-static int reserve_text(struct rn_files *f, size_t n)
-{
-    size_t size = f->used + n;
-    if (size <= f->room)
-        return 0;
-    size = size > 2 * f->room ? size : 2 * f->room;
-    char *text = rn_alloc(size, 1);
-    if (!text)
-        return RN_EMEM;
-    if (f->used)
-        memcpy(text, f->text, f->used);
-    rn_free(f->text);
-    f->text = text;
-    f->room = size;
-    return 0;
-}
-
 int rn_files_add(struct rn_files *f, const char *path, size_t n, int label)
 {
     size_t count = (size_t)f->count;
-    if (reserve_text(f, n + 1) || rn_array_grow(&f->at, count, &f->at_room, sizeof *f->at) ||
+    char *text = rn_grow(f->text, &f->room, f->used, f->used + n + 1);
+    if (!text)
+        return RN_EMEM;
+    f->text = text;
+    if (rn_array_grow(&f->at, count, &f->at_room, sizeof *f->at) ||
         rn_array_grow(&f->label, count, &f->label_room, sizeof *f->label))
         return RN_EMEM;
     f->at[count] = f->used;

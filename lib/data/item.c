@@ -24,29 +24,13 @@ void rn_item_release(struct rn_item *it)
     *it = (struct rn_item){ 0 };
 }
 
-/* The block, or a larger one with its first `used` bytes; NULL: no memory, and it stays as it was. */
-static void *grow(void *block, size_t *room, size_t used, size_t n)
-{
-    if (n <= *room)
-        return block;
-    size_t size = n > 2 * *room ? n : 2 * *room;
-    void *larger = rn_alloc(size, 1);
-    if (!larger)
-        return NULL;
-    if (used)
-        memcpy(larger, block, used);
-    rn_free(block);
-    *room = size;
-    return larger;
-}
-
 static int name_room(struct rn_item *it, size_t n)
 {
     it->label = -1;
     it->file = false;
     it->image = (struct rn_image){ 0 };
     it->n = 0;
-    char *name = grow(it->name, &it->name_room, 0, n);
+    char *name = rn_grow(it->name, &it->name_room, 0, n);
     it->name = name ? name : it->name;
     return name ? 0 : RN_EMEM;
 }
@@ -70,7 +54,7 @@ int rn_item_begin_member(struct rn_item *it, const char *prefix, const char *mem
 
 int rn_item_reserve(struct rn_item *it, size_t n)
 {
-    uint8_t *data = grow(it->data, &it->room, it->n, n);
+    uint8_t *data = rn_grow(it->data, &it->room, it->n, n);
     it->data = data ? data : it->data;
     return data ? 0 : RN_EMEM;
 }

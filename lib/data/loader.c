@@ -78,15 +78,10 @@ struct rn_loader {
 static int set_text(struct text *t, const char *s)
 {
     size_t n = strlen(s) + 1;
-    if (n > t->room) {
-        rn_free(t->s);
-        t->room = 0;
-        t->s = rn_alloc(n, 1);
-        if (!t->s)
-            return RN_EMEM;
-        t->room = n;
-    }
-    memcpy(t->s, s, n);
+    char *larger = rn_grow(t->s, &t->room, 0, n);
+    if (!larger)
+        return RN_EMEM;
+    t->s = memcpy(larger, s, n);
     return 0;
 }
 

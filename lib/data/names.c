@@ -59,8 +59,7 @@ static int names_init(struct names *p, const char *path, bool null, bool *regula
         return rn_fail_errno("%s", path);
     *regular = !fstat(fd, &st) && S_ISREG(st.st_mode);
     p->end = null ? 0 : '\n';
-    p->room = 2 * PIECE;
-    p->text = rn_alloc(p->room, 1);
+    p->text = rn_grow(NULL, &p->room, 0, PIECE + 1);
     if (!p->text) {
         close(fd);
         return RN_EMEM;
@@ -84,16 +83,9 @@ static int make_room(struct names *p, const char *path)
     if (p->to > LONGEST)
         return rn_fail(RN_EFORMAT, "%s: name %ld is longer than %d bytes", path, p->number + 1,
                        LONGEST);
-    if (p->room - p->to > PIECE)
-        return 0;
-    char *text = rn_alloc(2 * p->room, 1);
-    if (!text)
-        return RN_EMEM;
-    memcpy(text, p->text, p->to);
-    rn_free(p->text);
-    p->text = text;
-    p->room *= 2;
-    return 0;
+    char *text = rn_grow(p->text, &p->room, p->to, p->to + PIECE + 1);
+    p->text = text ? text : p->text;
+    return text ? 0 : RN_EMEM;
 }
 
 static int read_piece(struct names *p, const char *path)

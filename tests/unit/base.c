@@ -160,6 +160,20 @@ static void test_array(void)
     rn_free(a);
 }
 
+static void test_grow(void)
+{
+    size_t room = 0, full = SIZE_MAX;
+    char *p = rn_grow(NULL, &room, 0, 3), *larger;
+    ok(p && room == 3 && rn_grow(p, &room, 3, 2) == p && room == 3,
+       "rn_grow: room is not given up");
+    memcpy(p, "abc", 3);
+    larger = rn_grow(p, &room, 3, 4);
+    ok(larger && room == 6 && !memcmp(larger, "abc", 3), "twice the size, and what was used stays");
+    ok(!rn_grow(larger, &room, 3, full) && room == 6 && !memcmp(larger, "abc", 3),
+       "no room: the block stays as it was");
+    rn_free(larger);
+}
+
 static void test_arena(void)
 {
     struct rn_arena a;
@@ -607,6 +621,7 @@ int main(void)
     test_alloc();
     test_sizes();
     test_array();
+    test_grow();
     test_arena();
     test_philox();
     test_streams();
