@@ -13,7 +13,7 @@
 static const char *model_path, *labels_path, *names_path;
 static bool want_eval, want_truth, want_logits, want_header, null_names, no_exif;
 static int part = -1, batch = 32, topk;
-static long max_pixels = 178956970;
+static long max_pixels = RN_MAX_PIXELS;
 
 static const char *const part_words[] = { "train", "test", NULL };
 
@@ -114,9 +114,6 @@ static void open_input(struct input *in, char **path, int n)
         return;
     }
     rn_source_decode(in->source, no_exif, max_pixels);
-    if (rn_source_passed_over(in->source))
-        note("%s: %ld files are no pictures and were passed over", in->path,
-             rn_source_passed_over(in->source));
     if ((!want_eval && !want_truth) || rn_source_count(in->source) == 0)
         return;
     if (rn_source_classes(in->source) == 0)
@@ -290,6 +287,14 @@ static void put_batch(const struct rn_batch *b)
     flush_stdout();
 }
 
+/* When it is read: a tar is known only then. */
+static void note_passed_over(const struct input *in)
+{
+    long n = rn_source_passed_over(in->source);
+    if (n)
+        note("%s: %ld files are no pictures and were passed over", in->path, n);
+}
+
 static void put_input(const struct input *in)
 {
     struct rn_loader *loader = NULL;
@@ -302,6 +307,7 @@ static void put_input(const struct input *in)
         failed = true;
     }
     rn_loader_close(loader);
+    note_passed_over(in);
 }
 
 static int classify(const struct input *in, int n)
@@ -360,6 +366,7 @@ static int evaluate(const struct input *in, int n)
             rn_evaluate(session, loader, classes, &hooks, &m))
             die("%s", rn_error());
         rn_loader_close(loader);
+        note_passed_over(&in[i]);
         sum.n += m.n;
         sum.top1 += m.top1;
         sum.top5 += m.top5;

@@ -242,14 +242,17 @@ void rn_source_close(struct rn_source *s);
 bool rn_source_has_part(const char *path,
                         enum rn_part part);      /* is `path` a data set with that part? */
 long rn_source_count(const struct rn_source *s); /* pictures; -1 when only the end will tell */
-long rn_source_passed_over(const struct rn_source *s); /* files in a folder that are no pictures */
-int rn_source_classes(const struct rn_source *s);      /* 0: no labels */
+/* Files of a folder, or members of a tar as far as it is read, that are no pictures. */
+long rn_source_passed_over(const struct rn_source *s);
+int rn_source_classes(const struct rn_source *s); /* 0: no labels */
 const char *rn_source_class(const struct rn_source *s, int i);
 void rn_source_shape(const struct rn_source *s, int *C, int *H,
                      int *W); /* 0 where pictures differ */
 
-/* How encoded pictures are read: without turning them as EXIF says; the most pixels, 0: the default
- * of 178956970. */
+enum { RN_MAX_PIXELS = 178956970 }; /* Pillow's limit: a quarter of 2 GiB, of 3 bytes each */
+
+/* How encoded pictures are read: without turning them as EXIF says; the most pixels, 0:
+ * RN_MAX_PIXELS. */
 void rn_source_decode(struct rn_source *s, bool as_stored, uint64_t max_pixels);
 
 /*

@@ -74,6 +74,16 @@ setup_file() {
     done
 }
 
+@test "tar: members that are no pictures are counted when it is read, hidden ones are not" {
+    cd "$BATS_TEST_TMPDIR"
+    cp "$WORLD/bag.png" .
+    echo text >notes
+    echo text >.hidden
+    tar cf tar .hidden bag.png notes
+    run -0 --separate-stderr rn-infer -v -m "$MODEL" tar
+    [[ $stderr == *'tar: 1 files are no pictures and were passed over'* ]]
+}
+
 @test "tar: a short name behind a long one is its own" {
     long=$(printf 'n%.0s' $(seq 120)).png
     cd "$BATS_TEST_TMPDIR"

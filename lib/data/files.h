@@ -24,4 +24,7 @@ int rn_files_add(struct rn_files *f, const char *path, size_t n, int label);
 /* s becomes a source of these files, which it takes over, also on error. */
 void rn_files_become(struct rn_source *s, struct rn_files *f);
 
+/* 1: a file that begins as a picture does; 0: something else; -1: it can't be read. */
+int rn_picture_file(const char *path);
+
 #endif

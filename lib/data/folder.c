@@ -60,16 +60,6 @@ static bool has_part(const char *path, enum rn_part part)
 
 /* ---- walking ---- */
 
-static bool is_picture(const char *path)
-{
-    uint8_t head[16];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? 0 : read(fd, head, sizeof head);
-    if (fd >= 0)
-        close(fd);
-    return fd < 0 || (n > 0 && rn_image_kind(head, (size_t)n)); /* can't be read: its row says so */
-}
-
 static int visible(const struct dirent *e)
 {
     return e->d_name[0] != '.';
@@ -101,7 +91,7 @@ static int add_class(struct walk *w, const char *path)
 
 static int add_file(struct walk *w, const char *path, int depth)
 {
-    if (!is_picture(path)) {
+    if (!rn_picture_file(path)) { /* one that can't be read has a row, which says so */
         w->source->passed_over++;
         return 0;
     }

@@ -32,8 +32,6 @@ struct rn_decode {
     uint64_t max_pixels; /* a larger one is refused before memory is taken */
 };
 
-enum { RN_MAX_PIXELS = 178956970 }; /* Pillow's limit: a quarter of 2 GiB, of 3 bytes each */
-
 /* Do the first n bytes begin a picture that can be decoded? n of 16 are enough. The codec's name
  * (PNG, JPEG, PNM, farbfeld), else NULL. */
 const char *rn_image_kind(const uint8_t *head, size_t n);

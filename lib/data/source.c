@@ -189,15 +189,23 @@ int rn_source_open_files(struct rn_source **out, const char *const *path, long n
     return s ? finish(out, s, NULL, status) : status;
 }
 
-bool rn_is_picture(const char *path)
+int rn_picture_file(const char *path)
 {
     uint8_t head[16];
     struct stat st;
-    int fd = stat(path, &st) || !S_ISREG(st.st_mode) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? 0 : read(fd, head, sizeof head);
-    if (fd >= 0)
-        close(fd);
-    return n > 0 && rn_image_kind(head, (size_t)n);
+    if (stat(path, &st))
+        return -1;
+    int fd = S_ISREG(st.st_mode) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return S_ISREG(st.st_mode) ? -1 : 0;
+    ssize_t n = read(fd, head, sizeof head);
+    close(fd);
+    return n < 0 ? -1 : n > 0 && rn_image_kind(head, (size_t)n);
+}
+
+bool rn_is_picture(const char *path)
+{
+    return rn_picture_file(path) == 1;
 }
 
 void rn_source_close(struct rn_source *s)

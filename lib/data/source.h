@@ -49,7 +49,7 @@ struct rn_source {
     void *impl;              /* the kind's own state */
     long count;              /* pictures, -1: unknown */
     bool random;             /* read() takes any index */
-    long passed_over;        /* files in a folder that are no pictures */
+    long passed_over;        /* files that are no pictures, as far as it is read */
     int C, H, W;             /* of every picture; 0: they differ */
     int classes;             /* 0: no labels */
     char **class;            /* [classes], names */

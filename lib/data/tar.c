@@ -197,7 +197,7 @@ static int finish_member(struct rn_source *s, struct tar *t)
                               : set_path(t, (char *)it->data, strlen((char *)it->data));
     }
     t->whole = rn_image_kind(it->data, it->n);
-    s->passed_over += !t->whole && (t->type == '0' || t->type == '7');
+    s->passed_over += !t->whole && (t->type == '0' || t->type == '7') && !hidden(member(t));
     return 0;
 }
 
