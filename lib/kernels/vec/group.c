@@ -130,32 +130,16 @@ TEMPLATE void tile(const struct job *j, size_t m0, const size_t M, const size_t 
             tile(j, m, M, W);                                                                      \
     }
 #define SHAPES(M) SHAPE(1, M) SHAPE(2, M) SHAPE(4, M) SHAPE(8, M) SHAPE(16, M)
-SHAPES(1)
-SHAPES(2)
-SHAPES(3)
-SHAPES(4)
-SHAPES(5)
-SHAPES(6)
-SHAPES(7)
-SHAPES(8)
-SHAPES(9)
-SHAPES(10)
-SHAPES(11)
-SHAPES(12)
-
-#define ROW(W)                                                                                     \
-    {                                                                                              \
-        tile_##W##_1, tile_##W##_2, tile_##W##_3, tile_##W##_4, tile_##W##_5, tile_##W##_6,        \
-            tile_##W##_7, tile_##W##_8, tile_##W##_9, tile_##W##_10, tile_##W##_11, tile_##W##_12  \
-    }
+EACH_ROWS(SHAPES)
 
 /* Tiles of floor or ceil of M / tiles pixels, so that none is a short one. */
 void RN_ISA(rn_group)(float *y, const float *res, size_t ldy, const float *const *x, size_t step,
                       const float *w, const float *bias, size_t M, size_t K, size_t T, size_t width,
                       bool relu)
 {
-    static void (*const shape[][PIXELS])(const struct job *, size_t) = { ROW(1), ROW(2), ROW(4),
-                                                                         ROW(8), ROW(16) };
+    static void (*const shape[][PIXELS])(const struct job *,
+                                         size_t) = { NAMES(tile_1), NAMES(tile_2), NAMES(tile_4),
+                                                     NAMES(tile_8), NAMES(tile_16) };
     const struct job j = { y, res, ldy, x, step, w, bias, M, K, T, relu };
     size_t tiles = (M + pixels(width) - 1) / pixels(width), each = M / tiles, more = M % tiles;
 

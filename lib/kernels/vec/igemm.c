@@ -125,31 +125,14 @@ TEMPLATE void compute(const struct tile *p, const size_t M, const size_t V, cons
     SHAPE(wide, M, 2, false)                                                                       \
     SHAPE(sparse_narrow, M, 1, true)                                                               \
     SHAPE(sparse_wide, M, 2, true)
-SHAPES(1)
-SHAPES(2)
-SHAPES(3)
-SHAPES(4)
-SHAPES(5)
-SHAPES(6)
-SHAPES(7)
-SHAPES(8)
-SHAPES(9)
-SHAPES(10)
-SHAPES(11)
-SHAPES(12)
+EACH_ROWS(SHAPES)
 
 typedef void shape_fn(const struct tile *);
-#define ROWS(name)                                                                                 \
-    {                                                                                              \
-        name##_1, name##_2, name##_3, name##_4, name##_5, name##_6, name##_7, name##_8, name##_9,  \
-            name##_10, name##_11, name##_12                                                        \
-    }
-
 void RN_ISA(rn_igemm)(float *y, const float *res, const size_t *row, const float *const *x,
                       const float *w, const float *bias, const float *next, size_t M, size_t K,
                       size_t T, size_t C, bool relu)
 {
-    static shape_fn *const shape[NV][ROWS_MAX] = { ROWS(narrow), ROWS(wide) };
+    static shape_fn *const shape[NV][ROWS_MAX] = { NAMES(narrow), NAMES(wide) };
     const struct tile p = { y, res, row, x, w, bias, next, M, K, T, C, relu };
     shape[K > VL][M - 1](&p);
 }
@@ -158,7 +141,7 @@ void RN_ISA(rn_igemm_sparse)(float *y, const float *res, const size_t *row, cons
                              const float *w, const float *bias, const float *next, size_t M,
                              size_t K, size_t T, size_t C, bool relu)
 {
-    static shape_fn *const shape[NV][ROWS_MAX] = { ROWS(sparse_narrow), ROWS(sparse_wide) };
+    static shape_fn *const shape[NV][ROWS_MAX] = { NAMES(sparse_narrow), NAMES(sparse_wide) };
     const struct tile p = { y, res, row, x, w, bias, next, M, K, T, C, relu };
     shape[K > VL][M - 1](&p);
 }

@@ -57,6 +57,13 @@ rn_read_fn RN_ISA(rn_read);
 /* A function whose sizes are constants at each place that calls it. */
 #define TEMPLATE static inline __attribute__((always_inline))
 
+/* For tables of functions, one for each number of rows: f(1) f(2) ..., and a row of their names. */
+#define EACH_ROWS(f) f(1) f(2) f(3) f(4) f(5) f(6) f(7) f(8) f(9) f(10) f(11) f(12)
+#define NAMES(f)                                                                                   \
+    {                                                                                              \
+        f##_1, f##_2, f##_3, f##_4, f##_5, f##_6, f##_7, f##_8, f##_9, f##_10, f##_11, f##_12      \
+    }
+
 /* Before a loop over constant sizes: vectors in arrays get registers only when it is gone. */
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
