@@ -19,19 +19,8 @@
 #include "base/machine.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "folder.h"
 #include "tap.h"
-
-static char dir[64];
-
-/* A path in the temporary folder; good for sixteen calls. */
-static const char *in_dir(const char *name)
-{
-    static char path[16][128];
-    static int next;
-    char *p = path[next++ % 16];
-    snprintf(p, sizeof path[0], "%s/%s", dir, name);
-    return p;
-}
 
 static void put_file(const char *path, const char *text)
 {
@@ -612,11 +601,7 @@ static void test_threads(void)
 
 int main(void)
 {
-    snprintf(dir, sizeof dir, "%s/rn-base-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(dir)) {
-        perror(dir);
-        return 1;
-    }
+    folder_make("base");
     test_err();
     test_alloc();
     test_sizes();
@@ -638,8 +623,6 @@ int main(void)
     test_write_race();
     test_quota();
     test_threads();
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ok(!system(command), "the temporary folder is gone");
+    ok(folder_remove(), "the temporary folder is gone");
     return done();
 }

@@ -6,31 +6,10 @@
 
 #include "base/mem.h"
 #include "data/source.h"
+#include "folder.h"
 #include "tap.h"
 
 enum { PIXELS = 3072 };
-
-static char dir[64];
-
-static const char *in_dir(const char *name)
-{
-    static char path[8][160];
-    static int next;
-    char *p = path[next++ % 8];
-    snprintf(p, sizeof path[0], "%s/%s", dir, name);
-    return p;
-}
-
-static const char *put(const char *name, const void *data, size_t n)
-{
-    const char *path = in_dir(name);
-    FILE *f = fopen(path, "w");
-    if (f) {
-        fwrite(data, 1, n, f);
-        fclose(f);
-    }
-    return path;
-}
 
 /* Byte i of the planes of picture `number`. */
 static uint8_t value(int number, int i)
@@ -197,18 +176,12 @@ static void test_broken(void)
 
 int main(void)
 {
-    snprintf(dir, sizeof dir, "%s/rn-cifar-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(dir)) {
-        perror(dir);
-        return 1;
-    }
+    folder_make("cifar");
     test_file();
     test_both_sizes();
     test_folder();
     test_hundred();
     test_broken();
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ok(!system(command), "the temporary folder is gone");
+    ok(folder_remove(), "the temporary folder is gone");
     return done();
 }

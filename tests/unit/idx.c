@@ -10,39 +10,17 @@
 
 #include "base/mem.h"
 #include "data/source.h"
+#include "folder.h"
 #include "tap.h"
 
 #define FASHION "/usr/share/datasets/fashion-mnist"
 
 /* ---- files ---- */
 
-static char dir[64];
-
 struct bytes {
     uint8_t *p;
     size_t n;
 };
-
-/* A path in the temporary folder; good for sixteen calls. */
-static const char *in_dir(const char *name)
-{
-    static char path[16][160];
-    static int next;
-    char *p = path[next++ % 16];
-    snprintf(p, sizeof path[0], "%s/%s", dir, name);
-    return p;
-}
-
-static const char *put(const char *name, const void *data, size_t n)
-{
-    const char *path = in_dir(name);
-    FILE *f = fopen(path, "w");
-    if (f) {
-        fwrite(data, 1, n, f);
-        fclose(f);
-    }
-    return path;
-}
 
 static void put32(uint8_t *p, uint32_t v)
 {
@@ -626,11 +604,7 @@ static void test_fashion(void)
 
 int main(void)
 {
-    snprintf(dir, sizeof dir, "%s/rn-idx-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(dir)) {
-        perror(dir);
-        return 1;
-    }
+    folder_make("idx");
     test_plain();
     test_folder();
     test_broken_plain();
@@ -642,8 +616,6 @@ int main(void)
     test_hash();
     test_bind();
     test_fashion();
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ok(!system(command), "the temporary folder is gone");
+    ok(folder_remove(), "the temporary folder is gone");
     return done();
 }

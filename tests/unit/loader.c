@@ -9,11 +9,12 @@
 #include "base/mem.h"
 #include "data/loader.h"
 #include "data/resize.h"
+#include "folder.h"
 #include "tap.h"
 
 enum { N = 103, H = 6, W = 5, BATCH = 8, BATCHES = (N + BATCH - 1) / BATCH };
 
-static char dir[64], path[128];
+static char path[128];
 
 static uint8_t pixel_of(long index, int i)
 {
@@ -567,11 +568,7 @@ static void test_silent_pipe(void)
 
 int main(void)
 {
-    snprintf(dir, sizeof dir, "%s/rn-loader-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(dir)) {
-        perror(dir);
-        return 1;
-    }
+    folder_make("loader");
     write_data();
     test_apply();
     test_draw();
@@ -590,8 +587,6 @@ int main(void)
         test_broken_pipe();
         test_silent_pipe();
     }
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ok(!system(command), "the temporary folder is gone");
+    ok(folder_remove(), "the temporary folder is gone");
     return done();
 }
