@@ -123,24 +123,30 @@ static int place(struct rn_session *s, const struct rn_span *all, bool near, siz
     return status;
 }
 
+/* How many pictures run through the first units at a time, and where those end; all: bytes of all
+ * outputs of a picture. Nothing is near where that is the whole slice. */
+static void choose_near(struct rn_session *s, size_t all)
+{
+    size_t few = all ? NEAR_BYTES / all : SLICE;
+    few = few < 1 ? 1 : few > SLICE ? SLICE : few;
+    if ((int)few * s->threads >= s->room)
+        return;
+    s->near_room = (int)few * s->threads;
+    s->cut = choose_cut(s, (int)few);
+}
+
 /* Near are the outputs that only units before the cut read. */
 static int place_outputs(struct rn_session *s)
 {
     size_t all;
     struct rn_span *span = rn_alloc((size_t)s->units.units, sizeof *span);
-    int status = span ? 0 : RN_EMEM;
 
+    if (!span)
+        return RN_EMEM;
+    make_spans(s, span);
+    int status = rn_layout(span, s->units.units, &all);
     if (!status) {
-        make_spans(s, span);
-        status = rn_layout(span, s->units.units, &all);
-    }
-    if (!status) {
-        size_t few = all ? NEAR_BYTES / all : SLICE;
-        few = few < 1 ? 1 : few > SLICE ? SLICE : few;
-        if ((int)few * s->threads < s->room) {
-            s->near_room = (int)few * s->threads;
-            s->cut = choose_cut(s, (int)few);
-        }
+        choose_near(s, all);
         for (int i = 0; i < s->units.units; i++)
             s->step[i].near = span[i].last < s->cut;
         status = place(s, span, true, &s->near_bytes);
