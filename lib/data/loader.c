@@ -3,7 +3,7 @@
  * caller's until its next call, those behind it are full or being filled. One worker at a time
  * holds the source: it reads the next picture, claims the next place of the last batch and passes
  * the source on before it develops the picture, so that order and bits do not depend on who does
- * what. Floats and labels are allocated before the first batch, texts grow to the longest.
+ * what.
  */
 #include "data/loader.h"
 
@@ -16,29 +16,12 @@
 #include "base/prep.h"
 #include "base/rng.h"
 #include "data/develop.h"
+#include "data/slot.h"
 
 enum {
     RING = 3,
     WORKERS_MAX = 64,
     PATIENCE_MS = 20 /* how long a pipe is listened to before looking up again */
-};
-
-/* A text that keeps its memory. */
-struct text {
-    char *s;
-    size_t room;
-};
-
-/* One batch; the arrays are [batch]. */
-struct slot {
-    int n;       /* places claimed */
-    int pending; /* of them, still being developed */
-    bool closed; /* no more will be claimed */
-    float *x;    /* [batch][H][W][C] */
-    int *label;
-    long *index;
-    const char **name, **error;
-    struct text *name_text, *error_text;
 };
 
 struct worker {
@@ -51,7 +34,7 @@ struct worker {
 struct rn_loader {
     struct rn_source *source;
     struct rn_loader_config config;
-    struct slot slot[RING];
+    struct rn_slot slot[RING];
     uint32_t *order; /* [count], the epoch's permutation; NULL: as they come */
     struct worker *worker;
     int workers; /* threads that exist */
@@ -73,52 +56,25 @@ struct rn_loader {
     bool quit;
 };
 
-/* ---- places ---- */
+/* ---- workers ---- */
 
-static int set_text(struct text *t, const char *s)
+/* The item into its place. */
+static void develop(struct rn_loader *l, struct worker *w, struct rn_slot *s, int place, long index)
 {
-    size_t n = strlen(s) + 1;
-    char *larger = rn_grow(t->s, &t->room, 0, n);
-    if (!larger)
-        return RN_EMEM;
-    t->s = memcpy(larger, s, n);
-    return 0;
-}
-
-static size_t input_size(const struct rn_loader *l)
-{
-    const struct rn_prep *p = &l->config.prep;
-    return (size_t)p->H * (size_t)p->W * (size_t)p->C;
-}
-
-/* The item into its place. A picture that can't be developed is zeros and a sentence. */
-static void develop(struct rn_loader *l, struct worker *w, struct slot *s, int place, long index)
-{
-    static const char no_memory[] = "memory is short";
     const struct rn_loader_config *c = &l->config;
-    size_t size = input_size(l);
-    float *x = s->x + (size_t)place * size;
     const struct rn_dice dice = { &c->augment, c->seed, l->epoch, index };
-    int status = rn_develop(&w->developer, &w->item, &l->source->decode, &c->prep, &dice, x);
+    int status = rn_develop(&w->developer, &w->item, &l->source->decode, &c->prep, &dice,
+                            rn_slot_input(s, place));
     s->label[place] = w->item.label;
     s->index[place] = index;
-    s->error[place] = NULL;
-    if (status) {
-        memset(x, 0, size * sizeof *x);
-        s->error[place] =
-            set_text(&s->error_text[place], rn_error()) ? no_memory : s->error_text[place].s;
-    }
-    struct text *name = &s->name_text[place];
-    s->name[place] = set_text(name, w->item.name) ? no_memory : name->s;
+    rn_slot_name(s, place, w->item.name, status ? rn_error() : NULL);
 }
-
-/* ---- workers ---- */
 
 /* The batch that places are claimed in, a new one where the last is closed; NULL: the ring is full.
  */
-static struct slot *open_slot(struct rn_loader *l)
+static struct rn_slot *open_slot(struct rn_loader *l)
 {
-    struct slot *last = &l->slot[(l->first + l->used + RING - 1) % RING];
+    struct rn_slot *last = &l->slot[(l->first + l->used + RING - 1) % RING];
     if (l->used && !last->closed)
         return last;
     if (l->used == RING)
@@ -164,7 +120,7 @@ static int read_next(struct rn_loader *l, struct worker *w, int n, long *index)
 }
 
 /* With the mutex held: no place is claimed in s any more. A batch without pictures is none. */
-static void close_slot(struct rn_loader *l, struct slot *s)
+static void close_slot(struct rn_loader *l, struct rn_slot *s)
 {
     s->closed = true;
     if (!s->n)
@@ -173,7 +129,7 @@ static void close_slot(struct rn_loader *l, struct slot *s)
 
 /* With the mutex held: what reading gave counts, unless it was cancelled. Returns the claimed
  * place, or -1. */
-static int claim(struct rn_loader *l, struct slot *s, int got)
+static int claim(struct rn_loader *l, struct rn_slot *s, int got)
 {
     if (l->cancel)
         return -1;
@@ -194,7 +150,7 @@ static int claim(struct rn_loader *l, struct slot *s, int got)
 }
 
 /* With the mutex held: one picture into its place, without it. */
-static void serve(struct rn_loader *l, struct worker *w, struct slot *s)
+static void serve(struct rn_loader *l, struct worker *w, struct rn_slot *s)
 {
     long index = 0;
     int n = s->n;
@@ -220,7 +176,7 @@ static void *work(void *arg)
 {
     struct worker *w = arg;
     struct rn_loader *l = w->loader;
-    struct slot *s;
+    struct rn_slot *s;
     pthread_mutex_lock(&l->mutex);
     while (!l->quit)
         if (l->end || l->cancel || l->reading || !(s = open_slot(l)))
@@ -278,36 +234,6 @@ static int check(const struct rn_source *s, const struct rn_loader_config *c)
     return 0;
 }
 
-static int slot_init(struct rn_loader *l, struct slot *s, size_t size)
-{
-    size_t batch = (size_t)l->config.batch;
-    s->x = rn_alloc(batch, size * sizeof *s->x);
-    s->label = rn_alloc(batch, sizeof *s->label);
-    s->index = rn_alloc(batch, sizeof *s->index);
-    s->name = rn_alloc(batch, sizeof *s->name);
-    s->error = rn_alloc(batch, sizeof *s->error);
-    s->name_text = rn_alloc(batch, sizeof *s->name_text);
-    s->error_text = rn_alloc(batch, sizeof *s->error_text);
-    return s->x && s->label && s->index && s->name && s->error && s->name_text && s->error_text
-               ? 0
-               : RN_EMEM;
-}
-
-static void slot_release(struct slot *s, int batch)
-{
-    for (int i = 0; i < batch && s->name_text && s->error_text; i++) {
-        rn_free(s->name_text[i].s);
-        rn_free(s->error_text[i].s);
-    }
-    rn_free(s->x);
-    rn_free(s->label);
-    rn_free(s->index);
-    rn_free(s->name);
-    rn_free(s->error);
-    rn_free(s->name_text);
-    rn_free(s->error_text);
-}
-
 static int prepare(struct rn_loader *l)
 {
     const struct rn_prep *p = &l->config.prep;
@@ -317,7 +243,7 @@ static int prepare(struct rn_loader *l)
                        p->W);
     }
     for (int i = 0; i < RING; i++)
-        if (slot_init(l, &l->slot[i], size))
+        if (rn_slot_init(&l->slot[i], l->config.batch, size))
             return RN_EMEM;
     if (l->config.shuffle) {
         l->order = rn_alloc((size_t)l->source->count, sizeof *l->order);
@@ -380,7 +306,7 @@ void rn_loader_close(struct rn_loader *l)
     pthread_cond_destroy(&l->changed);
     pthread_mutex_destroy(&l->mutex);
     for (int i = 0; i < RING; i++)
-        slot_release(&l->slot[i], l->config.batch);
+        rn_slot_release(&l->slot[i]);
     rn_free(l->order);
     rn_free(l);
 }
@@ -419,7 +345,7 @@ void rn_loader_start(struct rn_loader *l, int epoch, long first)
 }
 
 /* Gives the caller's batch back to the ring and waits for the one behind it. NULL at the end. */
-static struct slot *advance(struct rn_loader *l)
+static struct rn_slot *advance(struct rn_loader *l)
 {
     if (l->held) {
         l->held = false;
@@ -427,7 +353,7 @@ static struct slot *advance(struct rn_loader *l)
         l->used--;
         pthread_cond_broadcast(&l->changed);
     }
-    struct slot *s = &l->slot[l->first];
+    struct rn_slot *s = &l->slot[l->first];
     l->waiting = true;
     while (l->used ? !s->closed || s->pending : !l->end)
         pthread_cond_wait(&l->changed, &l->mutex);
@@ -441,7 +367,7 @@ int rn_loader_next(struct rn_loader *l, struct rn_batch *b)
     *b = (struct rn_batch){ 0 };
     pthread_mutex_lock(&l->mutex);
     int status = 0;
-    const struct slot *s = advance(l);
+    const struct rn_slot *s = advance(l);
     if (s)
         *b = (struct rn_batch){ s->n, s->x, s->label, s->index, s->name, s->error };
     else if (l->status)
@@ -453,20 +379,5 @@ int rn_loader_next(struct rn_loader *l, struct rn_batch *b)
 /* The batch is the caller's: no worker looks at it. */
 void rn_loader_compact(struct rn_loader *l, struct rn_batch *b)
 {
-    struct slot *s = &l->slot[l->first];
-    size_t size = input_size(l);
-    int to = 0;
-    for (int i = 0; i < b->n; i++) {
-        if (s->error[i])
-            continue;
-        if (to < i) {
-            memcpy(s->x + (size_t)to * size, s->x + (size_t)i * size, size * sizeof *s->x);
-            s->label[to] = s->label[i];
-            s->index[to] = s->index[i];
-            s->name[to] = s->name[i];
-            s->error[to] = NULL;
-        }
-        to++;
-    }
-    b->n = to;
+    b->n = rn_slot_compact(&l->slot[l->first], b->n);
 }
