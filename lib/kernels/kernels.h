@@ -126,9 +126,10 @@ typedef void rn_colsum_fn(float *sum, const float *x, size_t ld, size_t rows, si
 
 /*
  * Winograd's F(m x m, 3x3) (Lavin and Gray 2016): y = A^T [(G g G^T) * (B^T d B)] A for a tile d of
- * (m + 2)^2 = E inputs, a filter g, a tile y of m^2 outputs. wino_*: m = 4, E = 36, about the
- * points 0, +-sqrt(1/2), +-sqrt(2), infinity; wino2_*: m = 2, E = 16, about 0, +-1, infinity.
- * Products and sums round one by one: every instruction set gives the same bits.
+ * (m + 2)^2 = E inputs, a filter g, a tile y of m^2 outputs; the gradient of g by that of y is
+ * dg = G^T [(A dy A^T) * (B^T d B)] G. m = 2 stands on the points 0, +-1, infinity, m = 3 on 0,
+ * +-3/4, 2, infinity, m = 4 on 0, +-sqrt(1/2), +-sqrt(2), infinity. Products and sums round one by
+ * one: every instruction set gives the same bits.
  *
  * v[e*ld + c] = (B^T d B)[e][c], e = 0 .. E - 1 by rows;  x in [E] pointers to [C] floats, by rows.
  */
@@ -145,6 +146,25 @@ typedef void rn_wino_filter_fn(float *u, size_t ld, const float *g, size_t K);
  */
 typedef void rn_wino_output_fn(float *y, const float *res, const size_t *row, const float *m,
                                size_t ld, const float *bias, size_t K, bool relu);
+
+/*
+ * d[e*ld + k / nr * panel + k % nr] = (A dy A^T)[e][k], and zeros behind K to the end of the last
+ * panel; nr is outer_nr.  dy in [m^2] pointers to [K] floats, by rows.
+ */
+typedef void rn_wino_output_grad_fn(float *d, size_t ld, size_t panel, const float *const *dy,
+                                    size_t K);
+
+/* dg[t*K + k] = (G^T m G)[t][k], t = 0 .. 8;  m in [E] rows of [K], ld floats apart. */
+typedef void rn_wino_filter_grad_fn(float *dg, const float *m, size_t ld, size_t K);
+
+/* The transforms of one m. */
+struct rn_wino {
+    rn_wino_input_fn *input;
+    rn_wino_filter_fn *filter;
+    rn_wino_output_fn *output;
+    rn_wino_output_grad_fn *output_grad;
+    rn_wino_filter_grad_fn *filter_grad;
+};
 
 /*
  * Stochastic gradient descent as PyTorch defines it, a multiply-add a line:
@@ -182,12 +202,7 @@ struct rn_kernels {
     rn_maxpool_fn *maxpool;
     rn_maxpool_grad_fn *maxpool_grad;
     rn_colsum_fn *colsum;
-    rn_wino_input_fn *wino_input;
-    rn_wino_filter_fn *wino_filter;
-    rn_wino_output_fn *wino_output;
-    rn_wino_input_fn *wino2_input;
-    rn_wino_filter_fn *wino2_filter;
-    rn_wino_output_fn *wino2_output;
+    struct rn_wino wino2, wino3, wino4; /* m = 2, 3, 4 */
     rn_sgd_fn *sgd;
     rn_peak_fn *peak;
     rn_read_fn *read;

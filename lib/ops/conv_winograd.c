@@ -30,9 +30,7 @@ struct view {
     size_t elements;   /* edge^2 */
     size_t rows, cols; /* of tiles in a picture */
     size_t panels;     /* of output channels */
-    rn_wino_input_fn *input;
-    rn_wino_filter_fn *filter;
-    rn_wino_output_fn *output;
+    const struct rn_wino *k;
 };
 
 static struct view make_view(const struct rn_conv *c, enum rn_pass pass)
@@ -48,9 +46,7 @@ static struct view make_view(const struct rn_conv *c, enum rn_pass pass)
                       .top = s->win.top,
                       .left = s->win.left,
                       .tile = 4,
-                      .input = k->wino_input,
-                      .filter = k->wino_filter,
-                      .output = k->wino_output };
+                      .k = &k->wino4 };
 
     if (pass == RN_BACKWARD_DATA) {
         v.H = s->P, v.W = s->Q, v.C = s->K;
@@ -59,7 +55,7 @@ static struct view make_view(const struct rn_conv *c, enum rn_pass pass)
     }
     if (c->algo[pass] == &rn_conv_winograd2) {
         v.tile = 2;
-        v.input = k->wino2_input, v.filter = k->wino2_filter, v.output = k->wino2_output;
+        v.k = &k->wino2;
     }
     v.edge = v.tile + 2;
     v.elements = (size_t)(v.edge * v.edge);
@@ -126,7 +122,7 @@ static void pack(const struct rn_conv *c, enum rn_pass pass, const float *w, con
         front[k] = pass == RN_FORWARD && bias && k < (size_t)v.K ? bias[k] : 0;
     for (size_t i = r.first; i < r.last; i++) {
         gather(c, pass, &v, i / C * nr, i % C, w, g);
-        v.filter(u + i * nr, v.panels * C * nr, g, nr);
+        v.k->filter(u + i * nr, v.panels * C * nr, g, nr);
     }
 }
 
@@ -252,7 +248,7 @@ static void transform_input(const struct job *j, size_t t, size_t at)
             bool inside = (unsigned)h < (unsigned)v->H && (unsigned)w < (unsigned)v->W;
             pixel[e] = inside ? picture + ((size_t)h * (size_t)v->W + (size_t)w) * C : j->zero;
         }
-    v->input(j->in + at * C, j->ld_in, pixel, C);
+    v->k->input(j->in + at * C, j->ld_in, pixel, C);
 }
 
 /* The first of the panels in matrix e. */
@@ -297,8 +293,8 @@ static void transform_output(const struct job *j, size_t t, size_t at)
             size_t pixel = (tile.n * (size_t)v->P + (size_t)p) * (size_t)v->Q + (size_t)q;
             row[e] = p < v->P && q < v->Q ? pixel * (size_t)v->K : SIZE_MAX;
         }
-    v->output(j->y + j->k0, j->res ? j->res + j->k0 : NULL, row, j->out + at * j->columns,
-              j->ld_out, j->bias + j->k0, j->columns, j->relu);
+    v->k->output(j->y + j->k0, j->res ? j->res + j->k0 : NULL, row, j->out + at * j->columns,
+                 j->ld_out, j->bias + j->k0, j->columns, j->relu);
 }
 
 /* next: as in multiply(), after the last e. */

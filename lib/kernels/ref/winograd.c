@@ -1,9 +1,9 @@
 /*
- * Reference of Winograd's transforms for F(4x4, 3x3) and F(2x2, 3x3): each is a product with a small matrix along
- * the rows, then along the columns. With a = sqrt(1/2), b = sqrt(2) and M(x) = x (x^2 - 1/2) (x^2 -
- * 2), row j of B^T has the coefficients of M(x) / (x - p_j), row j of G is (1, p_j, p_j^2) /
- * M'(p_j), column j of A^T is (1, p_j, p_j^2, p_j^3); F(2x2, 3x3) is
- * the same with M(x) = x (x^2 - 1), but for the sign of its third row of B^T, which G does not have.
+ * Reference of Winograd's transforms: each is a product with a small matrix along the rows, then
+ * along the columns. With the points p_j and M(x) = product of (x - p_j), row j of B^T has the
+ * coefficients of M(x) / (x - p_j), row j of G is (1, p_j, p_j^2) / M'(p_j), column j of A^T is
+ * (1, p_j, p_j^2, ...); for infinity these are M(x), (0, 0, 1) and (..., 0, 1). F(2x2, 3x3) has
+ * another sign in its third row of B^T, which G does not have.
  */
 #include "kernels/ref/ref.h"
 
@@ -48,6 +48,82 @@ static void output4(const float *m, size_t step, float *t, size_t to)
     t[3 * to] = 0.5F * a * dif1 + 2 * b * dif2 + m[5 * step];
 }
 
+/* A y */
+static void output_grad4(const float *y, size_t step, float *t, size_t to)
+{
+    float y0 = y[0], y1 = y[step], y2 = y[2 * step], y3 = y[3 * step];
+    float even1 = y0 + 0.5F * y2, odd1 = a * (y1 + 0.5F * y3);
+    float even2 = y0 + 2 * y2, odd2 = b * (y1 + 2 * y3);
+    t[0] = y0;
+    t[to] = even1 + odd1;
+    t[2 * to] = even1 - odd1;
+    t[3 * to] = even2 + odd2;
+    t[4 * to] = even2 - odd2;
+    t[5 * to] = y3;
+}
+
+/* G^T m */
+static void filter_grad4(const float *m, size_t step, float *t, size_t to)
+{
+    float sum1 = -2.0F / 3 * (m[step] + m[2 * step]),
+          dif1 = -2.0F / 3 * a * (m[step] - m[2 * step]);
+    float sum2 = 1.0F / 6 * (m[3 * step] + m[4 * step]);
+    float dif2 = 1.0F / 6 * b * (m[3 * step] - m[4 * step]);
+    t[0] = m[0] + sum1 + sum2;
+    t[to] = dif1 + dif2;
+    t[2 * to] = 0.5F * sum1 + 2 * sum2 + m[5 * step];
+}
+
+static void input3(const float *d, size_t step, float *t, size_t to)
+{
+    float d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
+    float even = d3 - 2 * d2, odd = 0.75F * (d2 - 2 * d1), last = d3 - 0.5625F * d1;
+    t[0] = last - 2 * (d2 - 0.5625F * d0);
+    t[to] = even + odd;
+    t[2 * to] = even - odd;
+    t[3 * to] = last;
+    t[4 * to] = d4 - 0.5625F * d2 - 2 * last;
+}
+
+static void filter3(const float *g, size_t step, float *t, size_t to)
+{
+    float g0 = g[0], g1 = g[step], g2 = g[2 * step];
+    float even = g0 + 0.5625F * g2, odd = 0.75F * g1;
+    t[0] = 8.0F / 9 * g0;
+    t[to] = -32.0F / 45 * (even + odd);
+    t[2 * to] = -32.0F / 99 * (even - odd);
+    t[3 * to] = 8.0F / 55 * (g0 + 4 * g2 + 2 * g1);
+    t[4 * to] = g2;
+}
+
+static void output3(const float *m, size_t step, float *t, size_t to)
+{
+    float sum = m[step] + m[2 * step], dif = m[step] - m[2 * step], m3 = m[3 * step];
+    t[0] = m[0] + sum + m3;
+    t[to] = 0.75F * dif + 2 * m3;
+    t[2 * to] = 0.5625F * sum + 4 * m3 + m[4 * step];
+}
+
+static void output_grad3(const float *y, size_t step, float *t, size_t to)
+{
+    float y0 = y[0], y1 = y[step], y2 = y[2 * step];
+    float even = y0 + 0.5625F * y2, odd = 0.75F * y1;
+    t[0] = y0;
+    t[to] = even + odd;
+    t[2 * to] = even - odd;
+    t[3 * to] = y0 + 4 * y2 + 2 * y1;
+    t[4 * to] = y2;
+}
+
+static void filter_grad3(const float *m, size_t step, float *t, size_t to)
+{
+    float m1 = -32.0F / 45 * m[step], m2 = -32.0F / 99 * m[2 * step], m3 = 8.0F / 55 * m[3 * step];
+    float sum = m1 + m2, dif = m1 - m2;
+    t[0] = 8.0F / 9 * m[0] + sum + m3;
+    t[to] = 0.75F * dif + 2 * m3;
+    t[2 * to] = 0.5625F * sum + 4 * m3 + m[4 * step];
+}
+
 static void input2(const float *d, size_t step, float *t, size_t to)
 {
     float d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step];
@@ -72,15 +148,33 @@ static void output2(const float *m, size_t step, float *t, size_t to)
     t[to] = m[step] - m[2 * step] - m[3 * step];
 }
 
-/* A transform along one axis, for tiles of 4x4 and of 2x2 outputs. */
+static void output_grad2(const float *y, size_t step, float *t, size_t to)
+{
+    float y0 = y[0], y1 = y[step];
+    t[0] = y0;
+    t[to] = y0 + y1;
+    t[2 * to] = y0 - y1;
+    t[3 * to] = -y1;
+}
+
+static void filter_grad2(const float *m, size_t step, float *t, size_t to)
+{
+    float sum = 0.5F * (m[step] + m[2 * step]), dif = 0.5F * (m[step] - m[2 * step]);
+    t[0] = m[0] + sum;
+    t[to] = dif;
+    t[2 * to] = sum + m[3 * step];
+}
+
+/* The transforms along one axis, for tiles of m x m outputs. */
+typedef void axis(const float *from, size_t step, float *t, size_t to);
+
 struct scheme {
-    size_t outputs, edge;
-    void (*input)(const float *d, size_t step, float *t, size_t to);
-    void (*filter)(const float *g, size_t step, float *t, size_t to);
-    void (*output)(const float *m, size_t step, float *t, size_t to);
+    size_t m, edge;
+    axis *input, *filter, *output, *output_grad, *filter_grad;
 };
-static const struct scheme scheme4 = { 4, 6, input4, filter4, output4 };
-static const struct scheme scheme2 = { 2, 4, input2, filter2, output2 };
+static const struct scheme scheme2 = { 2, 4, input2, filter2, output2, output_grad2, filter_grad2 };
+static const struct scheme scheme3 = { 3, 5, input3, filter3, output3, output_grad3, filter_grad3 };
+static const struct scheme scheme4 = { 4, 6, input4, filter4, output4, output_grad4, filter_grad4 };
 
 static void input(const struct scheme *f, float *v, size_t ld, const float *const *x, size_t C)
 {
@@ -117,7 +211,7 @@ static void filter(const struct scheme *f, float *u, size_t ld, const float *g, 
 static void output(const struct scheme *f, float *y, const float *res, const size_t *row,
                    const float *m, size_t ld, const float *bias, size_t K, bool relu)
 {
-    size_t edge = f->edge, n = f->outputs;
+    size_t edge = f->edge, n = f->m;
 
     for (size_t k = 0; k < K; k++) {
         float in[36], t[24], out[16];
@@ -138,34 +232,64 @@ static void output(const struct scheme *f, float *y, const float *res, const siz
     }
 }
 
-void rn_wino_input_ref(float *v, size_t ld, const float *const *x, size_t C)
+static void output_grad(const struct scheme *f, float *d, size_t ld, size_t panel,
+                        const float *const *dy, size_t K)
 {
-    input(&scheme4, v, ld, x, C);
+    size_t edge = f->edge, n = f->m, NR = REF_OUTER_NR;
+
+    for (size_t k = 0; k < (K + NR - 1) / NR * NR; k++) {
+        float in[16], t[24], out[36];
+        for (size_t i = 0; i < n * n; i++)
+            in[i] = k < K ? dy[i][k] : 0;
+        for (size_t j = 0; j < n; j++)
+            f->output_grad(in + j, n, t + j, n);
+        for (size_t i = 0; i < edge; i++)
+            f->output_grad(t + n * i, 1, out + edge * i, 1);
+        for (size_t e = 0; e < edge * edge; e++)
+            d[e * ld + k / NR * panel + k % NR] = k < K ? out[e] : 0;
+    }
 }
 
-void rn_wino2_input_ref(float *v, size_t ld, const float *const *x, size_t C)
+static void filter_grad(const struct scheme *f, float *dg, const float *m, size_t ld, size_t K)
 {
-    input(&scheme2, v, ld, x, C);
+    size_t edge = f->edge;
+
+    for (size_t k = 0; k < K; k++) {
+        float in[36], t[18], out[9];
+        for (size_t e = 0; e < edge * edge; e++)
+            in[e] = m[e * ld + k];
+        for (size_t j = 0; j < edge; j++)
+            f->filter_grad(in + j, edge, t + j, edge);
+        for (size_t i = 0; i < 3; i++)
+            f->filter_grad(t + edge * i, 1, out + 3 * i, 1);
+        for (size_t i = 0; i < 9; i++)
+            dg[i * K + k] = out[i];
+    }
 }
 
-void rn_wino_filter_ref(float *u, size_t ld, const float *g, size_t K)
-{
-    filter(&scheme4, u, ld, g, K);
-}
-
-void rn_wino2_filter_ref(float *u, size_t ld, const float *g, size_t K)
-{
-    filter(&scheme2, u, ld, g, K);
-}
-
-void rn_wino_output_ref(float *y, const float *res, const size_t *row, const float *m, size_t ld,
-                        const float *bias, size_t K, bool relu)
-{
-    output(&scheme4, y, res, row, m, ld, bias, K, relu);
-}
-
-void rn_wino2_output_ref(float *y, const float *res, const size_t *row, const float *m, size_t ld,
-                         const float *bias, size_t K, bool relu)
-{
-    output(&scheme2, y, res, row, m, ld, bias, K, relu);
-}
+#define SCHEME(m)                                                                                  \
+    void rn_wino##m##_input_ref(float *v, size_t ld, const float *const *x, size_t C)              \
+    {                                                                                              \
+        input(&scheme##m, v, ld, x, C);                                                            \
+    }                                                                                              \
+    void rn_wino##m##_filter_ref(float *u, size_t ld, const float *g, size_t K)                    \
+    {                                                                                              \
+        filter(&scheme##m, u, ld, g, K);                                                           \
+    }                                                                                              \
+    void rn_wino##m##_output_ref(float *y, const float *res, const size_t *row, const float *in,   \
+                                 size_t ld, const float *bias, size_t K, bool relu)                \
+    {                                                                                              \
+        output(&scheme##m, y, res, row, in, ld, bias, K, relu);                                    \
+    }                                                                                              \
+    void rn_wino##m##_output_grad_ref(float *d, size_t ld, size_t panel, const float *const *dy,   \
+                                      size_t K)                                                    \
+    {                                                                                              \
+        output_grad(&scheme##m, d, ld, panel, dy, K);                                              \
+    }                                                                                              \
+    void rn_wino##m##_filter_grad_ref(float *dg, const float *in, size_t ld, size_t K)             \
+    {                                                                                              \
+        filter_grad(&scheme##m, dg, in, ld, K);                                                    \
+    }
+SCHEME(2)
+SCHEME(3)
+SCHEME(4)

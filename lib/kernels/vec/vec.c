@@ -24,12 +24,15 @@ void RN_ISA(rn_vec)(struct rn_kernels *k)
     k->bn_grad = RN_ISA(rn_bn_grad);
     k->maxpool = RN_ISA(rn_maxpool);
     k->colsum = RN_ISA(rn_colsum);
-    k->wino_input = RN_ISA(rn_wino_input);
-    k->wino_filter = RN_ISA(rn_wino_filter);
-    k->wino_output = RN_ISA(rn_wino_output);
-    k->wino2_input = RN_ISA(rn_wino2_input);
-    k->wino2_filter = RN_ISA(rn_wino2_filter);
-    k->wino2_output = RN_ISA(rn_wino2_output);
+    k->wino2 =
+        (struct rn_wino){ RN_ISA(rn_wino2_input), RN_ISA(rn_wino2_filter), RN_ISA(rn_wino2_output),
+                          RN_ISA(rn_wino2_output_grad), RN_ISA(rn_wino2_filter_grad) };
+    k->wino3 =
+        (struct rn_wino){ RN_ISA(rn_wino3_input), RN_ISA(rn_wino3_filter), RN_ISA(rn_wino3_output),
+                          RN_ISA(rn_wino3_output_grad), RN_ISA(rn_wino3_filter_grad) };
+    k->wino4 =
+        (struct rn_wino){ RN_ISA(rn_wino4_input), RN_ISA(rn_wino4_filter), RN_ISA(rn_wino4_output),
+                          RN_ISA(rn_wino4_output_grad), RN_ISA(rn_wino4_filter_grad) };
     k->sgd = RN_ISA(rn_sgd);
     k->peak = RN_ISA(rn_peak);
     k->read = RN_ISA(rn_read);

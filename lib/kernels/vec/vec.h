@@ -44,12 +44,13 @@ rn_bn_grad_sums_fn RN_ISA(rn_bn_grad_sums);
 rn_bn_grad_fn RN_ISA(rn_bn_grad);
 rn_maxpool_fn RN_ISA(rn_maxpool);
 rn_colsum_fn RN_ISA(rn_colsum);
-rn_wino_input_fn RN_ISA(rn_wino_input);
-rn_wino_filter_fn RN_ISA(rn_wino_filter);
-rn_wino_output_fn RN_ISA(rn_wino_output);
-rn_wino_input_fn RN_ISA(rn_wino2_input);
-rn_wino_filter_fn RN_ISA(rn_wino2_filter);
-rn_wino_output_fn RN_ISA(rn_wino2_output);
+rn_wino_input_fn RN_ISA(rn_wino2_input), RN_ISA(rn_wino3_input), RN_ISA(rn_wino4_input);
+rn_wino_filter_fn RN_ISA(rn_wino2_filter), RN_ISA(rn_wino3_filter), RN_ISA(rn_wino4_filter);
+rn_wino_output_fn RN_ISA(rn_wino2_output), RN_ISA(rn_wino3_output), RN_ISA(rn_wino4_output);
+rn_wino_output_grad_fn RN_ISA(rn_wino2_output_grad), RN_ISA(rn_wino3_output_grad),
+    RN_ISA(rn_wino4_output_grad);
+rn_wino_filter_grad_fn RN_ISA(rn_wino2_filter_grad), RN_ISA(rn_wino3_filter_grad),
+    RN_ISA(rn_wino4_filter_grad);
 rn_sgd_fn RN_ISA(rn_sgd);
 rn_peak_fn RN_ISA(rn_peak);
 rn_read_fn RN_ISA(rn_read);

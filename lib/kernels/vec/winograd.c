@@ -1,5 +1,5 @@
-/* Winograd's transforms for F(4x4, 3x3) and F(2x2, 3x3), a vector of channels at a time; the
- * matrices are in ref/winograd.c. M: outputs on a side, constant wherever a template is used. */
+/* Winograd's transforms, a vector of channels at a time; the matrices are in ref/winograd.c. M:
+ * outputs on a side of a tile, constant wherever a template is used. */
 #include "kernels/vec/vec.h"
 
 #define A 0.70710678F /* sqrt(1/2) */
@@ -44,6 +44,78 @@ TEMPLATE void output4(const vf *m, vf *t, const size_t to)
     t[3 * to] = 0.5F * A * dif1 + 2 * B * dif2 + m[5];
 }
 
+/* A y */
+TEMPLATE void output_grad4(const vf *y, vf *t, const size_t to)
+{
+    vf even1 = y[0] + 0.5F * y[2], odd1 = A * (y[1] + 0.5F * y[3]);
+    vf even2 = y[0] + 2 * y[2], odd2 = B * (y[1] + 2 * y[3]);
+    t[0] = y[0];
+    t[to] = even1 + odd1;
+    t[2 * to] = even1 - odd1;
+    t[3 * to] = even2 + odd2;
+    t[4 * to] = even2 - odd2;
+    t[5 * to] = y[3];
+}
+
+/* G^T m */
+TEMPLATE void filter_grad4(const vf *m, vf *t, const size_t to)
+{
+    vf sum1 = -2.0F / 3 * (m[1] + m[2]), dif1 = -2.0F / 3 * A * (m[1] - m[2]);
+    vf sum2 = 1.0F / 6 * (m[3] + m[4]), dif2 = 1.0F / 6 * B * (m[3] - m[4]);
+    t[0] = m[0] + sum1 + sum2;
+    t[to] = dif1 + dif2;
+    t[2 * to] = 0.5F * sum1 + 2 * sum2 + m[5];
+}
+
+/* The same for F(3x3, 3x3) */
+TEMPLATE void input3(const vf *d, vf *t, const size_t to)
+{
+    vf even = d[3] - 2 * d[2], odd = 0.75F * (d[2] - 2 * d[1]), last = d[3] - 0.5625F * d[1];
+    t[0] = last - 2 * (d[2] - 0.5625F * d[0]);
+    t[to] = even + odd;
+    t[2 * to] = even - odd;
+    t[3 * to] = last;
+    t[4 * to] = d[4] - 0.5625F * d[2] - 2 * last;
+}
+
+TEMPLATE void filter3(const vf *g, vf *t, const size_t to)
+{
+    vf g0 = g[0], g1 = g[1], g2 = g[2];
+    vf even = g0 + 0.5625F * g2, odd = 0.75F * g1;
+    t[0] = 8.0F / 9 * g0;
+    t[to] = -32.0F / 45 * (even + odd);
+    t[2 * to] = -32.0F / 99 * (even - odd);
+    t[3 * to] = 8.0F / 55 * (g0 + 4 * g2 + 2 * g1);
+    t[4 * to] = g2;
+}
+
+TEMPLATE void output3(const vf *m, vf *t, const size_t to)
+{
+    vf sum = m[1] + m[2], dif = m[1] - m[2];
+    t[0] = m[0] + sum + m[3];
+    t[to] = 0.75F * dif + 2 * m[3];
+    t[2 * to] = 0.5625F * sum + 4 * m[3] + m[4];
+}
+
+TEMPLATE void output_grad3(const vf *y, vf *t, const size_t to)
+{
+    vf even = y[0] + 0.5625F * y[2], odd = 0.75F * y[1];
+    t[0] = y[0];
+    t[to] = even + odd;
+    t[2 * to] = even - odd;
+    t[3 * to] = y[0] + 4 * y[2] + 2 * y[1];
+    t[4 * to] = y[2];
+}
+
+TEMPLATE void filter_grad3(const vf *m, vf *t, const size_t to)
+{
+    vf m1 = -32.0F / 45 * m[1], m2 = -32.0F / 99 * m[2], m3 = 8.0F / 55 * m[3];
+    vf sum = m1 + m2, dif = m1 - m2;
+    t[0] = 8.0F / 9 * m[0] + sum + m3;
+    t[to] = 0.75F * dif + 2 * m3;
+    t[2 * to] = 0.5625F * sum + 4 * m3 + m[4];
+}
+
 /* The same for F(2x2, 3x3) */
 TEMPLATE void input2(const vf *d, vf *t, const size_t to)
 {
@@ -68,29 +140,38 @@ TEMPLATE void output2(const vf *m, vf *t, const size_t to)
     t[to] = m[1] - m[2] - m[3];
 }
 
-TEMPLATE void input(const size_t M, const vf *d, vf *t, const size_t to)
+TEMPLATE void output_grad2(const vf *y, vf *t, const size_t to)
 {
-    if (M == 4)
-        input4(d, t, to);
-    else
-        input2(d, t, to);
+    t[0] = y[0];
+    t[to] = y[0] + y[1];
+    t[2 * to] = y[0] - y[1];
+    t[3 * to] = -y[1];
 }
 
-TEMPLATE void filter(const size_t M, const vf *g, vf *t, const size_t to)
+TEMPLATE void filter_grad2(const vf *m, vf *t, const size_t to)
 {
-    if (M == 4)
-        filter4(g, t, to);
-    else
-        filter2(g, t, to);
+    vf sum = 0.5F * (m[1] + m[2]), dif = 0.5F * (m[1] - m[2]);
+    t[0] = m[0] + sum;
+    t[to] = dif;
+    t[2 * to] = sum + m[3];
 }
 
-TEMPLATE void output(const size_t M, const vf *m, vf *t, const size_t to)
-{
-    if (M == 4)
-        output4(m, t, to);
-    else
-        output2(m, t, to);
-}
+/* The transform of one axis for M: part(M, from, t, to). */
+#define AXIS(part)                                                                                 \
+    TEMPLATE void part(const size_t M, const vf *from, vf *t, const size_t to)                     \
+    {                                                                                              \
+        if (M == 4)                                                                                \
+            part##4(from, t, to);                                                                  \
+        else if (M == 3)                                                                           \
+            part##3(from, t, to);                                                                  \
+        else                                                                                       \
+            part##2(from, t, to);                                                                  \
+    }
+AXIS(input)
+AXIS(filter)
+AXIS(output)
+AXIS(output_grad)
+AXIS(filter_grad)
 
 /* n channels of a tile. */
 TEMPLATE void input_lanes(const size_t M, float *v, size_t ld, const float *const *x, size_t c,
@@ -190,36 +271,94 @@ TEMPLATE void output_tile(const size_t M, float *y, const float *res, const size
         output_lanes(M, y, res, row, m, ld, bias, k, K - k, relu);
 }
 
-void RN_ISA(rn_wino_input)(float *v, size_t ld, const float *const *x, size_t C)
+/* n channels of a tile of gradients. */
+TEMPLATE void output_grad_lanes(const size_t M, float *d, size_t ld, const float *const *dy,
+                                size_t k, size_t n)
 {
-    input_tile(4, v, ld, x, C);
+    const size_t E = M + 2;
+    vf t[24];
+    UNROLL
+    for (size_t j = 0; j < M; j++) {
+        vf in[4];
+        UNROLL
+        for (size_t i = 0; i < M; i++)
+            in[i] = vload_n(dy[M * i + j] + k, n);
+        output_grad(M, in, t + j, M);
+    }
+    UNROLL
+    for (size_t i = 0; i < E; i++) {
+        vf out[6];
+        output_grad(M, t + M * i, out, 1);
+        UNROLL
+        for (size_t j = 0; j < E; j++)
+            vstore(d + (E * i + j) * ld, out[j]);
+    }
 }
 
-void RN_ISA(rn_wino2_input)(float *v, size_t ld, const float *const *x, size_t C)
+TEMPLATE void output_grad_tile(const size_t M, float *d, size_t ld, size_t panel,
+                               const float *const *dy, size_t K)
 {
-    input_tile(2, v, ld, x, C);
+    for (size_t k = 0; k < (K + NR - 1) / NR * NR; k += VL) {
+        float *to = d + k / NR * panel + k % NR;
+        if (k + VL <= K)
+            output_grad_lanes(M, to, ld, dy, k, VL);
+        else if (k < K)
+            output_grad_lanes(M, to, ld, dy, k, K - k);
+        else
+            for (size_t e = 0; e < (M + 2) * (M + 2); e++)
+                vstore(to + e * ld, (vf){ 0 });
+    }
 }
 
-void RN_ISA(rn_wino_filter)(float *u, size_t ld, const float *g, size_t K)
+TEMPLATE void filter_grad_lanes(const size_t M, float *dg, const float *m, size_t ld, size_t K,
+                                size_t k, size_t n)
 {
-    for (size_t k = 0; k < K; k += VL)
-        filter_lanes(4, u, ld, g, K, k, lanes(K - k));
+    const size_t E = M + 2;
+    vf t[18];
+    UNROLL
+    for (size_t j = 0; j < E; j++) {
+        vf in[6];
+        UNROLL
+        for (size_t i = 0; i < E; i++)
+            in[i] = vload_n(m + (E * i + j) * ld + k, n);
+        filter_grad(M, in, t + j, E);
+    }
+    UNROLL
+    for (size_t i = 0; i < 3; i++) {
+        vf out[3];
+        filter_grad(M, t + E * i, out, 1);
+        UNROLL
+        for (size_t j = 0; j < 3; j++)
+            vstore_n(dg + (3 * i + j) * K + k, out[j], n);
+    }
 }
 
-void RN_ISA(rn_wino2_filter)(float *u, size_t ld, const float *g, size_t K)
-{
-    for (size_t k = 0; k < K; k += VL)
-        filter_lanes(2, u, ld, g, K, k, lanes(K - k));
-}
-
-void RN_ISA(rn_wino_output)(float *y, const float *res, const size_t *row, const float *m,
-                            size_t ld, const float *bias, size_t K, bool relu)
-{
-    output_tile(4, y, res, row, m, ld, bias, K, relu);
-}
-
-void RN_ISA(rn_wino2_output)(float *y, const float *res, const size_t *row, const float *m,
-                             size_t ld, const float *bias, size_t K, bool relu)
-{
-    output_tile(2, y, res, row, m, ld, bias, K, relu);
-}
+#define SCHEME(M)                                                                                  \
+    void RN_ISA(rn_wino##M##_input)(float *v, size_t ld, const float *const *x, size_t C)          \
+    {                                                                                              \
+        input_tile(M, v, ld, x, C);                                                                \
+    }                                                                                              \
+    void RN_ISA(rn_wino##M##_filter)(float *u, size_t ld, const float *g, size_t K)                \
+    {                                                                                              \
+        for (size_t k = 0; k < K; k += VL)                                                         \
+            filter_lanes(M, u, ld, g, K, k, lanes(K - k));                                         \
+    }                                                                                              \
+    void RN_ISA(rn_wino##M##_output)(float *y, const float *res, const size_t *row,                \
+                                     const float *m, size_t ld, const float *bias, size_t K,       \
+                                     bool relu)                                                    \
+    {                                                                                              \
+        output_tile(M, y, res, row, m, ld, bias, K, relu);                                         \
+    }                                                                                              \
+    void RN_ISA(rn_wino##M##_output_grad)(float *d, size_t ld, size_t panel,                       \
+                                          const float *const *dy, size_t K)                        \
+    {                                                                                              \
+        output_grad_tile(M, d, ld, panel, dy, K);                                                  \
+    }                                                                                              \
+    void RN_ISA(rn_wino##M##_filter_grad)(float *dg, const float *m, size_t ld, size_t K)          \
+    {                                                                                              \
+        for (size_t k = 0; k < K; k += VL)                                                         \
+            filter_grad_lanes(M, dg, m, ld, K, k, lanes(K - k));                                   \
+    }
+SCHEME(2)
+SCHEME(3)
+SCHEME(4)
