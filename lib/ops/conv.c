@@ -12,14 +12,16 @@
 #include "ops/team.h"
 
 static const struct rn_conv_algo *const algos[] = {
-    &rn_conv_winograd, &rn_conv_winograd2, &rn_conv_grouped,
-    &rn_conv_stem,     &rn_conv_igemm,     &rn_conv_outer /* the first that fits */
+    &rn_conv_winograd2, &rn_conv_winograd3, &rn_conv_winograd4, &rn_conv_grouped,
+    &rn_conv_stem,      &rn_conv_igemm,     &rn_conv_outer /* the first that fits */
 };
 
-void rn_conv_plan(struct rn_conv *c, const struct rn_node *n, const struct rn_kernels *k)
+void rn_conv_plan(struct rn_conv *c, const struct rn_node *n, const struct rn_kernels *k,
+                  bool training)
 {
     bool conv = n->op == &rn_op_conv;
     c->k = k;
+    c->training = training;
     c->s = (struct rn_conv_shape){
         .H = n->x.H,
         .W = n->x.W,

@@ -1,6 +1,6 @@
 /*
  * struct rn_conv: the plan of one convolution, shared by inference and training. For each of the
- * three passes it names the algorithm, chosen by the layer's shape alone (never by batch or
+ * three passes it names the algorithm, chosen by the layer's shape and use alone (never by batch or
  * threads, so that the bits stay the same), and knows how weights are packed for the kernels and
  * how much scratch the pass needs.
  */
@@ -53,13 +53,14 @@ struct rn_conv_algo {
                 int threads);
 };
 
-extern const struct rn_conv_algo rn_conv_winograd;  /* forward, backward-data: 3x3, stride 1 */
-extern const struct rn_conv_algo rn_conv_winograd2; /* the same on small maps */
-extern const struct rn_conv_algo rn_conv_grouped;   /* forward, at stride 1 backward-data: groups of
+extern const struct rn_conv_algo rn_conv_winograd2; /* all passes: 3x3, stride 1; in inference */
+extern const struct rn_conv_algo rn_conv_winograd3; /* only on maps that repay the longer filters */
+extern const struct rn_conv_algo rn_conv_winograd4;
+extern const struct rn_conv_algo rn_conv_grouped; /* forward, at stride 1 backward-data: groups of
                                                        1, 2, 4, 8 or 16 channels */
-extern const struct rn_conv_algo rn_conv_stem;      /* forward: few input channels */
-extern const struct rn_conv_algo rn_conv_igemm;     /* forward, backward-data: fits everything */
-extern const struct rn_conv_algo rn_conv_outer;     /* backward-weights: fits everything */
+extern const struct rn_conv_algo rn_conv_stem;    /* forward: few input channels */
+extern const struct rn_conv_algo rn_conv_igemm;   /* forward, backward-data: fits everything */
+extern const struct rn_conv_algo rn_conv_outer;   /* backward-weights: fits everything */
 
 /*
  * Weights reach the core while it multiplies by those before them. rn_igemm() fetches a line for
@@ -75,11 +76,14 @@ static inline const float *rn_conv_fetch(const float *next, size_t i, size_t nr,
 struct rn_conv {
     struct rn_conv_shape s;
     const struct rn_kernels *k;
+    bool training;
     const struct rn_conv_algo *algo[RN_PASSES];
 };
 
-/* Plans node n (a convolution or linear layer) for the kernels of k. */
-void rn_conv_plan(struct rn_conv *c, const struct rn_node *n, const struct rn_kernels *k);
+/* Plans node n (a convolution or linear layer) for the kernels of k. In training, which reads its
+ * filters for a whole batch, an algorithm may have longer ones. */
+void rn_conv_plan(struct rn_conv *c, const struct rn_node *n, const struct rn_kernels *k,
+                  bool training);
 
 /* The same three, for the algorithm that the plan has chosen. w is [K][C/G][R][S]; bias [K] or
  * NULL. */

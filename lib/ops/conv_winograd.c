@@ -1,101 +1,50 @@
 /*
- * Convolution 3x3 of stride 1 by Winograd's F(4x4, 3x3) and F(2x2, 3x3) (Lavin and Gray 2016): 36
- * multiplications for 16 outputs instead of 144, or 16 for 4 instead of 36. A block of tiles of the
- * input is transformed, 36 (or 16) small matrix products follow, and the outputs are transformed
- * back with bias, residual and ReLU. Backward-data is the same with the filters turned and
- * transposed. Threads are a grid over tiles and output channels; the bits do not depend on it.
+ * Convolution 3x3 of stride 1 by Winograd's F(m x m, 3x3) (Lavin and Gray 2016): for m = 4, 3, 2,
+ * 36 multiplications for 16 outputs instead of 144, 25 for 9 instead of 81, 16 for 4 instead of 36.
+ * A block of tiles of the input is transformed, (m + 2)^2 small matrix products follow, and the
+ * outputs are transformed back with bias, residual and ReLU. Backward-data is the same with the
+ * filters turned and transposed; backward-weights is in conv_winograd_weights.c. Threads are a grid
+ * over tiles and output channels; the bits do not depend on it.
  */
 #include <string.h>
 
 #include "base/mem.h"
-#include "ops/conv.h"
 #include "ops/team.h"
+#include "ops/winograd.h"
 
 enum {
-    ELEMENTS_MAX = 36,         /* of a transformed tile, 6x6 */
-    OUTPUTS_MAX = 16,          /* of a tile, 4x4 */
-    CHANNELS_MIN = 32,         /* below, the transforms cost more than they save */
-    MAP_MIN = 6,               /* smaller maps waste too much of their tiles */
-    MAP_MIN_LARGE = 8,         /* for F(4x4): at 7x7 its filters are too long to be read */
     BLOCK_FLOATS = 180 * 1024, /* of the transformed input and output of a block: in L2 */
     BLOCK_TILES = 36,          /* at least, so that the filters are read seldom enough */
-    LINE = 16,                 /* floats between the matrices: off power-of-two strides */
 };
 
-/* The convolution as this pass sees it: from a map of C channels to one of K. */
-struct view {
-    int H, W, C, P, Q, K;
-    int top, left;
-    int tile, edge;    /* outputs and elements on a side: 4 and 6, or 2 and 4 */
-    size_t elements;   /* edge^2 */
-    size_t rows, cols; /* of tiles in a picture */
-    size_t panels;     /* of output channels */
-    const struct rn_wino *k;
-};
-
-static struct view make_view(const struct rn_conv *c, enum rn_pass pass)
+static bool fits4(const struct rn_conv *c, enum rn_pass pass)
 {
-    const struct rn_conv_shape *s = &c->s;
-    const struct rn_kernels *k = c->k;
-    struct view v = { .H = s->H,
-                      .W = s->W,
-                      .C = s->C,
-                      .P = s->P,
-                      .Q = s->Q,
-                      .K = s->K,
-                      .top = s->win.top,
-                      .left = s->win.left,
-                      .tile = 4,
-                      .k = &k->wino4 };
-
-    if (pass == RN_BACKWARD_DATA) {
-        v.H = s->P, v.W = s->Q, v.C = s->K;
-        v.P = s->H, v.Q = s->W, v.K = s->C;
-        v.top = 2 - s->win.top, v.left = 2 - s->win.left;
-    }
-    if (c->algo[pass] == &rn_conv_winograd2) {
-        v.tile = 2;
-        v.k = &k->wino2;
-    }
-    v.edge = v.tile + 2;
-    v.elements = (size_t)(v.edge * v.edge);
-    v.rows = rn_divide_up((size_t)v.P, (size_t)v.tile);
-    v.cols = rn_divide_up((size_t)v.Q, (size_t)v.tile);
-    v.panels = rn_divide_up((size_t)v.K, c->k->igemm_nr);
-    return v;
+    return rn_wino_m(c, pass) == 4;
 }
 
-static bool fits_map(const struct rn_conv *c, enum rn_pass pass, int least)
+static bool fits3(const struct rn_conv *c, enum rn_pass pass)
 {
-    const struct rn_conv_shape *s = &c->s;
-    const struct rn_window *w = &s->win;
-
-    return pass != RN_BACKWARD_WEIGHTS && s->G == 1 && w->R == 3 && w->S == 3 && w->stride_h == 1 &&
-           w->stride_w == 1 && s->C >= CHANNELS_MIN && s->K >= CHANNELS_MIN && s->P >= least &&
-           s->Q >= least && s->H >= least && s->W >= least;
+    return rn_wino_m(c, pass) == 3;
 }
 
-static bool fits_large(const struct rn_conv *c, enum rn_pass pass)
+static bool fits2(const struct rn_conv *c, enum rn_pass pass)
 {
-    return fits_map(c, pass, MAP_MIN_LARGE);
-}
-
-static bool fits_small(const struct rn_conv *c, enum rn_pass pass)
-{
-    return fits_map(c, pass, MAP_MIN);
+    return rn_wino_m(c, pass) == 2;
 }
 
 /* ---- filters: the bias [panels][nr], then [elements][panels][C][nr] ---- */
 
 static size_t packed(const struct rn_conv *c, enum rn_pass pass)
 {
-    struct view v = make_view(c, pass);
+    struct rn_wino_view v = rn_wino_view(c, pass);
+    if (pass == RN_BACKWARD_WEIGHTS)
+        return 0;
     return v.panels * c->k->igemm_nr * (1 + v.elements * (size_t)v.C) * sizeof(float);
 }
 
 /* One channel's filters of one panel as [9][nr], zeros past the last. */
-static void gather(const struct rn_conv *c, enum rn_pass pass, const struct view *v, size_t k0,
-                   size_t channel, const float *w, float *g)
+static void gather(const struct rn_conv *c, enum rn_pass pass, const struct rn_wino_view *v,
+                   size_t k0, size_t channel, const float *w, float *g)
 {
     size_t nr = c->k->igemm_nr, left = (size_t)v->K - k0, columns = left < nr ? left : nr;
     bool forward = pass == RN_FORWARD;
@@ -113,7 +62,7 @@ static void gather(const struct rn_conv *c, enum rn_pass pass, const struct view
 static void pack(const struct rn_conv *c, enum rn_pass pass, const float *w, const float *bias,
                  void *to, int thread, int threads)
 {
-    struct view v = make_view(c, pass);
+    struct rn_wino_view v = rn_wino_view(c, pass);
     size_t nr = c->k->igemm_nr, C = (size_t)v.C, columns = v.panels * nr;
     struct rn_range r = rn_share(v.panels * C, thread, threads);
     float *front = to, *u = front + columns, g[9 * RN_NR_MAX];
@@ -131,7 +80,7 @@ static void pack(const struct rn_conv *c, enum rn_pass pass, const float *w, con
 /* What one thread works on: some tiles, for some panels of output channels. */
 struct job {
     const struct rn_conv *c;
-    struct view v;
+    struct rn_wino_view v;
     const float *x, *u, *bias, *res;
     float *y;
     bool relu;
@@ -145,20 +94,20 @@ struct job {
     const float *zero;    /* [C] */
 };
 
-static size_t block_tiles(const struct view *v, size_t tiles)
+static size_t block_tiles(const struct rn_wino_view *v, size_t tiles)
 {
     size_t block = BLOCK_FLOATS / (v->elements * (size_t)(v->C + v->K));
     block = block < BLOCK_TILES ? BLOCK_TILES : block;
     return block < tiles ? block : tiles;
 }
 
-static size_t transform_bytes(const struct view *v, size_t block, size_t channels)
+static size_t transform_bytes(const struct rn_wino_view *v, size_t block, size_t channels)
 {
-    return rn_align((block * channels + LINE) * v->elements * sizeof(float));
+    return rn_align((block * channels + RN_WINO_GAP) * v->elements * sizeof(float));
 }
 
 /* Scratch of one thread: in, out, rows of both, zeros. */
-static size_t thread_bytes(const struct view *v, size_t block)
+static size_t thread_bytes(const struct rn_wino_view *v, size_t block)
 {
     return transform_bytes(v, block, (size_t)v->C) + transform_bytes(v, block, (size_t)v->K) +
            2 * rn_align(block * sizeof(size_t)) + rn_align((size_t)v->C * sizeof(float));
@@ -166,18 +115,20 @@ static size_t thread_bytes(const struct view *v, size_t block)
 
 static size_t scratch(const struct rn_conv *c, enum rn_pass pass, int N, int threads)
 {
-    struct view v = make_view(c, pass);
+    struct rn_wino_view v = rn_wino_view(c, pass);
+    if (pass == RN_BACKWARD_WEIGHTS)
+        return rn_wino_weights_scratch(c, N);
     return (size_t)threads * thread_bytes(&v, block_tiles(&v, (size_t)N * v.rows * v.cols));
 }
 
 static void carve(struct job *j, char *base, size_t block)
 {
-    const struct view *v = &j->v;
+    const struct rn_wino_view *v = &j->v;
     size_t rows = rn_align(block * sizeof(size_t));
 
     j->block = block;
-    j->ld_in = block * (size_t)v->C + LINE;
-    j->ld_out = block * j->columns + LINE;
+    j->ld_in = block * (size_t)v->C + RN_WINO_GAP;
+    j->ld_out = block * j->columns + RN_WINO_GAP;
     j->zero = memset(base, 0, (size_t)v->C * sizeof(float));
     base += rn_align((size_t)v->C * sizeof(float));
     j->row_in = (const float **)base;
@@ -191,7 +142,7 @@ static void carve(struct job *j, char *base, size_t block)
  * and five times that for each panel; to read a panel's filters costs 20 times that. So few tiles
  * (a single picture) are transformed by several threads, rather than that they wait for each other.
  */
-static size_t panel_threads(const struct view *v, size_t tiles, size_t threads)
+static size_t panel_threads(const struct rn_wino_view *v, size_t tiles, size_t threads)
 {
     size_t best = 1, least = SIZE_MAX;
 
@@ -209,7 +160,7 @@ static size_t panel_threads(const struct view *v, size_t tiles, size_t threads)
 /* This thread's place in the grid; one that has none gets no tiles. */
 static void share(struct job *j, size_t tiles, int thread, int threads)
 {
-    const struct view *v = &j->v;
+    const struct rn_wino_view *v = &j->v;
     size_t nr = j->c->k->igemm_nr, end;
     int b = (int)panel_threads(v, tiles, (size_t)threads), a = threads / b;
 
@@ -221,34 +172,13 @@ static void share(struct job *j, size_t tiles, int thread, int threads)
     j->columns = (end < (size_t)v->K ? end : (size_t)v->K) - j->k0;
 }
 
-/* Tile number t of the batch: its picture and the place of its first output. */
-struct tile {
-    size_t n;
-    int p, q;
-};
-
-static struct tile tile_at(const struct view *v, size_t t)
-{
-    size_t in_picture = t % (v->rows * v->cols);
-    return (struct tile){ t / (v->rows * v->cols), (int)(in_picture / v->cols) * v->tile,
-                          (int)(in_picture % v->cols) * v->tile };
-}
-
 /* The inputs of tile t into place `at`. */
 static void transform_input(const struct job *j, size_t t, size_t at)
 {
-    const struct view *v = &j->v;
-    size_t C = (size_t)v->C;
-    struct tile tile = tile_at(v, t);
-    const float *picture = j->x + tile.n * (size_t)v->H * (size_t)v->W * C, *pixel[ELEMENTS_MAX];
+    const float *pixel[RN_WINO_ELEMENTS];
 
-    for (int i = 0, e = 0; i < v->edge; i++)
-        for (int l = 0; l < v->edge; l++, e++) {
-            int h = tile.p - v->top + i, w = tile.q - v->left + l;
-            bool inside = (unsigned)h < (unsigned)v->H && (unsigned)w < (unsigned)v->W;
-            pixel[e] = inside ? picture + ((size_t)h * (size_t)v->W + (size_t)w) * C : j->zero;
-        }
-    v->k->input(j->in + at * C, j->ld_in, pixel, C);
+    rn_wino_input_at(&j->v, j->x, j->zero, t, pixel);
+    j->v.k->input(j->in + at * (size_t)j->v.C, j->ld_in, pixel, (size_t)j->v.C);
 }
 
 /* The first of the panels in matrix e. */
@@ -283,18 +213,11 @@ static void multiply(const struct job *j, size_t e, size_t tiles, const float *n
 /* The outputs of tile t from place `at`. */
 static void transform_output(const struct job *j, size_t t, size_t at)
 {
-    const struct view *v = &j->v;
-    struct tile tile = tile_at(v, t);
-    size_t row[OUTPUTS_MAX];
+    size_t row[RN_WINO_OUTPUTS];
 
-    for (int i = 0, e = 0; i < v->tile; i++)
-        for (int l = 0; l < v->tile; l++, e++) {
-            int p = tile.p + i, q = tile.q + l;
-            size_t pixel = (tile.n * (size_t)v->P + (size_t)p) * (size_t)v->Q + (size_t)q;
-            row[e] = p < v->P && q < v->Q ? pixel * (size_t)v->K : SIZE_MAX;
-        }
-    v->k->output(j->y + j->k0, j->res ? j->res + j->k0 : NULL, row, j->out + at * j->columns,
-                 j->ld_out, j->bias + j->k0, j->columns, j->relu);
+    rn_wino_output_at(&j->v, t, row);
+    j->v.k->output(j->y + j->k0, j->res ? j->res + j->k0 : NULL, row, j->out + at * j->columns,
+                   j->ld_out, j->bias + j->k0, j->columns, j->relu);
 }
 
 /* next: as in multiply(), after the last e. */
@@ -312,11 +235,11 @@ static void run_block(const struct job *j, size_t first, size_t tiles, const flo
         transform_output(j, first + t, t);
 }
 
-static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r, int thread,
-                int threads)
+static void run_outputs(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r,
+                        int thread, int threads)
 {
     bool forward = pass == RN_FORWARD;
-    struct job j = { .c = c, .v = make_view(c, pass), .bias = r->packed };
+    struct job j = { .c = c, .v = rn_wino_view(c, pass), .bias = r->packed };
     size_t tiles = (size_t)r->N * j.v.rows * j.v.cols, block = block_tiles(&j.v, tiles);
 
     j.x = forward ? r->x : r->dy;
@@ -332,16 +255,22 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
     }
 }
 
-const struct rn_conv_algo rn_conv_winograd = { .name = "winograd 4x4",
-                                               .fits = fits_large,
-                                               .packed = packed,
-                                               .pack = pack,
-                                               .scratch = scratch,
-                                               .run = run };
+static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r, int thread,
+                int threads)
+{
+    if (pass == RN_BACKWARD_WEIGHTS)
+        rn_wino_weights_run(c, r, thread, threads);
+    else
+        run_outputs(c, pass, r, thread, threads);
+}
 
-const struct rn_conv_algo rn_conv_winograd2 = { .name = "winograd 2x2",
-                                                .fits = fits_small,
-                                                .packed = packed,
-                                                .pack = pack,
-                                                .scratch = scratch,
-                                                .run = run };
+#define ALGO(m)                                                                                    \
+    const struct rn_conv_algo rn_conv_winograd##m = { .name = "winograd " #m "x" #m,               \
+                                                      .fits = fits##m,                             \
+                                                      .packed = packed,                            \
+                                                      .pack = pack,                                \
+                                                      .scratch = scratch,                          \
+                                                      .run = run };
+ALGO(2)
+ALGO(3)
+ALGO(4)

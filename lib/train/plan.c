@@ -43,7 +43,7 @@ static void init_op(struct planner *p, struct rn_train_op *o, const struct rn_no
     for (int i = 0; i < n->params; i++)
         o->call.param[i] = rn_model_value(p->t->model, n, i);
     if (n->op == &rn_op_conv || n->op == &rn_op_linear) {
-        rn_conv_plan(&o->conv, n, p->t->k);
+        rn_conv_plan(&o->conv, n, p->t->k, true);
         o->call.conv = &o->conv;
     }
 }

@@ -46,6 +46,8 @@ static const struct conv_case cases[] = {
     { 2, 7, 7, 34, 40, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RESIDUAL | RELU },
     { 1, 6, 7, 40, 130, 1, { 3, 3, 1, 1, 0, 2, 2, 0 }, BIAS },
     { 9, 9, 8, 32, 33, 1, { 3, 3, 1, 1, 0, 0, 1, 0 }, RESIDUAL },
+    { 4, 3, 3, 32, 40, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS },
+    { 30, 9, 9, 32, 33, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS }, /* tiles in two chunks */
     { 2, 6, 7, 5, 40, 5, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS },
     { 2, 7, 7, 33, 33, 3, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS | RESIDUAL | RELU },
     { 2, 5, 6, 40, 66, 2, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RELU },
@@ -130,6 +132,12 @@ static void linear_ref(const struct optest *t, const struct operands *o, double 
     }
 }
 
+static bool is_winograd(const struct rn_conv *c)
+{
+    const struct rn_conv_algo *a = c->algo[RN_FORWARD];
+    return a == &rn_conv_winograd2 || a == &rn_conv_winograd3 || a == &rn_conv_winograd4;
+}
+
 static void test_conv(const struct conv_case *c)
 {
     const struct rn_window *w = &c->win;
@@ -144,41 +152,56 @@ static void test_conv(const struct conv_case *c)
     snprintf(text, sizeof text, "%dx%d, stride %dx%d, padding %d %d %d %d, %d to %d in %d groups",
              w->R, w->S, w->stride_h, w->stride_w, w->top, w->left, w->bottom, w->right, c->C, c->K,
              c->G);
-    if (optest_init(&t, (struct rn_shape){ c->H, c->W, c->C }, node)) {
-        struct rn_conv plan;
-        rn_conv_plan(&plan, t.node, rn_kernels_get());
-        t.spreads = plan.algo[RN_FORWARD] == &rn_conv_winograd ||
-                    plan.algo[RN_FORWARD] == &rn_conv_winograd2;
-        optest_run(&t);
+    for (int inference = 0; inference < 2; inference++) {
+        struct rn_conv plan[2];
+        t.inference = inference;
+        if (!optest_init(&t, (struct rn_shape){ c->H, c->W, c->C }, node))
+            return;
+        rn_conv_plan(&plan[0], t.node, rn_kernels_get(), true);
+        rn_conv_plan(&plan[1], t.node, rn_kernels_get(), false);
+        if (inference && plan[0].algo[RN_FORWARD] == plan[1].algo[RN_FORWARD])
+            rn_graph_release(&t.graph); /* has been seen */
+        else
+            t.spreads = is_winograd(&plan[inference]), optest_run(&t);
     }
 }
 
-/* Which algorithm a layer gets, forward and backward-data: a matter of its shape alone. */
+/* Which algorithm a layer gets: a matter of its shape and use alone. */
 static void test_policy(void)
 {
     static const struct {
-        struct conv_case c;
-        const struct rn_conv_algo *algo;
+        int side, C, K, stride;
+        const struct rn_conv_algo *inference, *forward, *data, *weights;
     } layer[] = {
-        { { 1, 8, 8, 32, 32, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 }, &rn_conv_winograd },
-        { { 1, 7, 8, 32, 32, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 }, &rn_conv_winograd2 },
-        { { 1, 6, 6, 32, 32, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 }, &rn_conv_winograd2 },
-        { { 1, 5, 6, 32, 32, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 }, &rn_conv_igemm },
-        { { 1, 8, 8, 31, 32, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 }, &rn_conv_igemm },
-        { { 1, 8, 8, 32, 31, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 }, &rn_conv_igemm },
-        { { 1, 24, 24, 32, 32, 1, { 3, 3, 2, 2, 1, 1, 1, 1 }, 0 }, &rn_conv_igemm },
+        { 24, 32, 32, 2, &rn_conv_igemm, &rn_conv_igemm, &rn_conv_igemm, &rn_conv_outer },
+        { 8, 31, 32, 1, &rn_conv_igemm, &rn_conv_igemm, &rn_conv_igemm, &rn_conv_outer },
+        { 8, 32, 31, 1, &rn_conv_igemm, &rn_conv_igemm, &rn_conv_igemm, &rn_conv_outer },
+        { 2, 32, 32, 1, &rn_conv_igemm, &rn_conv_igemm, &rn_conv_igemm, &rn_conv_outer },
+#define ALL(algo) &algo, &algo, &algo
+        { 3, 32, 32, 1, &rn_conv_igemm, ALL(rn_conv_winograd3) },
+        { 4, 32, 32, 1, &rn_conv_igemm, ALL(rn_conv_winograd4) },
+        { 5, 32, 32, 1, &rn_conv_igemm, ALL(rn_conv_winograd3) },
+        { 6, 32, 32, 1, &rn_conv_winograd2, ALL(rn_conv_winograd3) },
+        { 7, 32, 32, 1, &rn_conv_winograd2, ALL(rn_conv_winograd4) },
+        { 8, 32, 32, 1, &rn_conv_winograd4, ALL(rn_conv_winograd4) },
+        { 9, 32, 32, 1, &rn_conv_winograd3, ALL(rn_conv_winograd3) },
+        { 14, 32, 32, 1, &rn_conv_winograd4, ALL(rn_conv_winograd4) },
     };
     for (size_t i = 0; i < sizeof layer / sizeof *layer; i++) {
-        const struct conv_case *c = &layer[i].c;
+        int side = layer[i].side, stride = layer[i].stride;
         struct rn_node n = { .op = &rn_op_conv,
-                             .x = { c->H, c->W, c->C },
-                             .y = { c->H / c->win.stride_h, c->W / c->win.stride_w, c->K },
-                             .as.conv = { c->K, c->G, false, c->win } };
-        struct rn_conv plan;
-        rn_conv_plan(&plan, &n, rn_kernels_get());
-        ok(plan.algo[RN_FORWARD] == layer[i].algo && plan.algo[RN_BACKWARD_DATA] == layer[i].algo,
-           "3x3, stride %d, %d to %d channels, %dx%d: %s", c->win.stride_h, c->C, c->K, c->H, c->W,
-           layer[i].algo->name);
+                             .x = { side, side, layer[i].C },
+                             .y = { side / stride, side / stride, layer[i].K },
+                             .as.conv = { layer[i].K, 1, false, rn_window_square(3, stride, 1) } };
+        struct rn_conv one, many;
+        rn_conv_plan(&one, &n, rn_kernels_get(), false);
+        rn_conv_plan(&many, &n, rn_kernels_get(), true);
+        ok(one.algo[RN_FORWARD] == layer[i].inference &&
+               many.algo[RN_FORWARD] == layer[i].forward &&
+               many.algo[RN_BACKWARD_DATA] == layer[i].data &&
+               many.algo[RN_BACKWARD_WEIGHTS] == layer[i].weights,
+           "3x3, stride %d, %d to %d channels, %dx%d: %s, in training %s", stride, layer[i].C,
+           layer[i].K, side, side, layer[i].inference->name, layer[i].forward->name);
     }
 }
 
@@ -199,7 +222,7 @@ static void test_stem_bits(const struct conv_case *c, const char *isa)
     struct result y[2];
     static const int threads[] = { 1, 2, 3, 7 };
 
-    rn_conv_plan(&plan, t.node, &k);
+    rn_conv_plan(&plan, t.node, &k, true);
     right &= plan.algo[RN_FORWARD] == &rn_conv_stem;
     plan.algo[RN_FORWARD] = &rn_conv_igemm;
     y[0] = run_planned(&t, &t.in, t.dy, (struct how){ .k = &k, .threads = 1 }, &plan);
@@ -223,7 +246,7 @@ static void test_depthwise(const char *isa)
     struct result r[2];
     bool right = !rn_kernels_init(&k, isa) && optest_init(&t, (struct rn_shape){ 9, 8, 37 }, node);
 
-    rn_conv_plan(&plan, t.node, &k);
+    rn_conv_plan(&plan, t.node, &k, true);
     right &=
         plan.algo[RN_FORWARD] == &rn_conv_grouped && plan.algo[RN_BACKWARD_DATA] == &rn_conv_igemm;
     r[0] = run_op(&t, &t.in, t.dy, (struct how){ .k = &k, .threads = 3 });

@@ -109,7 +109,8 @@ struct optest {
     const struct rn_node *node;
     int N;
     bool training, relu, residual;
-    bool picks;   /* the gradient goes to one of those a NaN would come from: max pooling */
+    bool picks;     /* the gradient goes to one of those a NaN would come from: max pooling */
+    bool inference; /* convolutions are planned for it */
     bool spreads; /* outputs are computed by tiles: Winograd's, a tile's error and NaN are shared */
     bool forward; /* has no backward: batch norm with running statistics */
     /*
@@ -351,7 +352,7 @@ static inline struct result run_op(const struct optest *t, const struct operands
     bool weighted = t->node->op == &rn_op_conv || t->node->op == &rn_op_linear;
 
     if (weighted)
-        rn_conv_plan(&conv, t->node, how.k);
+        rn_conv_plan(&conv, t->node, how.k, !t->inference);
     return run_planned(t, o, dy, how, weighted ? &conv : NULL);
 }
 
