@@ -4,18 +4,19 @@
 #include "base/mem.h"
 
 enum {
-    CHANNELS_MIN = 32,    /* below, the transforms cost more than they save */
+    CHANNELS_MIN = 32, /* below, the transforms cost more than they save */
+    CHANNELS_MIN_BACKWARD = 16,
     MAP_MIN = 6,          /* smaller maps waste too much of their tiles */
     MAP_MIN_LARGE = 8,    /* for m = 4: at 7x7 its filters are too long to be read */
     MAP_MIN_TRAINING = 3, /* whole pictures of a batch share the filters */
 };
 
-static bool fits_shape(const struct rn_conv_shape *s)
+static bool fits_shape(const struct rn_conv_shape *s, int channels)
 {
     const struct rn_window *w = &s->win;
 
     return s->G == 1 && w->R == 3 && w->S == 3 && w->stride_h == 1 && w->stride_w == 1 &&
-           s->C >= CHANNELS_MIN && s->K >= CHANNELS_MIN;
+           s->C >= channels && s->K >= channels;
 }
 
 static int smaller(int a, int b)
@@ -61,7 +62,7 @@ static int training_m(int P, int Q)
 
 int rn_wino_m(const struct rn_conv *c, enum rn_pass pass)
 {
-    if (!fits_shape(&c->s))
+    if (!fits_shape(&c->s, pass == RN_FORWARD ? CHANNELS_MIN : CHANNELS_MIN_BACKWARD))
         return 0;
     if (!c->training)
         return pass == RN_FORWARD ? inference_m(&c->s) : 0;
@@ -111,16 +112,31 @@ static struct tile tile_at(const struct rn_wino_view *v, size_t t)
                           (int)(in_picture % v->cols) * v->m };
 }
 
+/* A tile that lies inside the picture is most of a large map's. */
+static void input_inside(const struct rn_wino_view *v, const float *first, const float **pixel)
+{
+    size_t C = (size_t)v->C, row = (size_t)v->W * C;
+
+    for (int i = 0; i < v->edge; i++, first += row)
+        for (int l = 0; l < v->edge; l++)
+            *pixel++ = first + (size_t)l * C;
+}
+
 void rn_wino_input_at(const struct rn_wino_view *v, const float *x, const float *zero, size_t t,
                       const float **pixel)
 {
     size_t C = (size_t)v->C;
     struct tile tile = tile_at(v, t);
+    int top = tile.p - v->top, left = tile.q - v->left;
     const float *picture = x + tile.n * (size_t)v->H * (size_t)v->W * C;
 
+    if (top >= 0 && left >= 0 && top + v->edge <= v->H && left + v->edge <= v->W) {
+        input_inside(v, picture + ((size_t)top * (size_t)v->W + (size_t)left) * C, pixel);
+        return;
+    }
     for (int i = 0, e = 0; i < v->edge; i++)
         for (int l = 0; l < v->edge; l++, e++) {
-            int h = tile.p - v->top + i, w = tile.q - v->left + l;
+            int h = top + i, w = left + l;
             bool inside = (unsigned)h < (unsigned)v->H && (unsigned)w < (unsigned)v->W;
             pixel[e] = inside ? picture + ((size_t)h * (size_t)v->W + (size_t)w) * C : zero;
         }
