@@ -66,12 +66,12 @@ int main(int argc, char **argv)
     if (!want_list && to_stdout && !common.force)
         refuse_terminal();
     struct rn_weights *w = NULL;
-    if (rn_weights_open(&w, argv[first]))
+    if (rn_weights_import(&w, argv[first]))
         die("%s", rn_error());
     note("%s: %d tensors", argv[first], rn_weights_count(w));
     if (want_list)
         put_list(w);
-    else if (rn_weights_write(w, to_stdout ? "-" : output, format ? format : "safetensors"))
+    else if (rn_weights_export(w, to_stdout ? "-" : output, format ? format : "safetensors"))
         die("%s", rn_error());
     rn_weights_close(w);
     close_stdout();

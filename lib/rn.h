@@ -203,6 +203,13 @@ const char *rn_weights_meta(const struct rn_weights *w, const char *key); /* NUL
 /* Writes them in a format by name ("safetensors"). Returns 0, RN_EUSAGE (unknown format), RN_EIO or
  * RN_EMEM. */
 int rn_weights_write(const struct rn_weights *w, const char *path, const char *format);
+/*
+ * The same two with the formats of other programs in the table. Tensors come by the names that the
+ * file gives them, prefixes included. They are functions of their own so that a program without
+ * them is linked without those formats.
+ */
+int rn_weights_import(struct rn_weights **out, const char *path);
+int rn_weights_export(const struct rn_weights *w, const char *path, const char *format);
 const char *rn_dtype_name(enum rn_dtype t); /* as safetensors spells it: F32 */
 
 /* ---- data ---- */
