@@ -4,7 +4,7 @@
  */
 #include "weights/format.h"
 
-static const struct rn_format *const formats[] = { &rn_format_safetensors, NULL };
+static const struct rn_format *const formats[] = { &rn_format_safetensors, &rn_format_npz, NULL };
 
 int rn_weights_import(struct rn_weights **out, const char *path)
 {

@@ -41,7 +41,7 @@ struct rn_format {
     int (*write)(const struct rn_weights *w, struct rn_writer *out);
 };
 
-extern const struct rn_format rn_format_safetensors;
+extern const struct rn_format rn_format_safetensors, rn_format_npz, rn_format_pth;
 
 /* rn_weights_open() and rn_weights_write() by a table of formats, which NULL ends. */
 int rn_formats_read(const struct rn_format *const table[], struct rn_weights **out,
