@@ -27,6 +27,8 @@ struct rn_weights {
  */
 int rn_gather(struct rn_weights *w, const struct rn_tensor *t);
 int rn_gather_meta(struct rn_weights *w, const char *key, const char *value);
+/* Are names UTF-8 and each another? Returns 0, RN_EUSAGE or RN_EMEM. */
+int rn_gather_check(const struct rn_weights *w);
 /* Memory of rn_alloc() that w frees, also where it fails. */
 int rn_gather_own(struct rn_weights *w, void *block);
 void rn_gather_release(struct rn_weights *w);
