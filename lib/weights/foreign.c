@@ -4,7 +4,8 @@
  */
 #include "weights/format.h"
 
-static const struct rn_format *const formats[] = { &rn_format_safetensors, NULL };
+static const struct rn_format *const formats[] = { &rn_format_safetensors, &rn_format_npz,
+                                                   &rn_format_pth, NULL };
 
 int rn_weights_import(struct rn_weights **out, const char *path)
 {

@@ -6,6 +6,7 @@
 #include "weights/format.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -50,8 +51,9 @@ static const struct {
     size_t n;
     const char *what;
 } strangers[] = {
-    { "PK\3\4", 4, "a zip archive (PyTorch's .pth, NumPy's .npz; rn-convert)" },
-    { "\x80\2", 2, "a Python pickle (old PyTorch's .pth; rn-convert)" },
+    { "PK\3\4", 4, "a zip archive (PyTorch's .pth, NumPy's .npz), which rn-convert reads" },
+    { "PK\5\6", 4, "an empty zip archive" },
+    { "\x80\2", 2, "a Python pickle (old PyTorch's .pth), which rn-convert reads" },
     { "\x93NUMPY", 6, "a NumPy array" },
     { "\x89HDF", 4, "an HDF5 file (Keras)" },
     { "GGUF", 4, "a GGUF file" },
@@ -227,6 +229,29 @@ int rn_gather_meta(struct rn_weights *w, const char *key, const char *value)
     }
     w->meta[w->metas++] = m;
     return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+    return strcmp(*x, *y);
+}
+
+int rn_gather_check(const struct rn_weights *w)
+{
+    const char **name = rn_alloc((size_t)w->tensors, sizeof(*name));
+    int status = name ? 0 : RN_EMEM;
+    for (int i = 0; i < w->tensors && !status; i++) {
+        name[i] = w->tensor[i].name;
+        status = rn_text_check(name[i]);
+    }
+    if (!status)
+        qsort(name, (size_t)w->tensors, sizeof(*name), compare_names);
+    for (int i = 1; i < w->tensors && !status; i++)
+        if (!strcmp(name[i], name[i - 1]))
+            status = rn_fail(RN_EUSAGE, "two tensors are named %.200s", name[i]);
+    rn_free(name);
+    return status;
 }
 
 int rn_gather_own(struct rn_weights *w, void *block)
