@@ -11,133 +11,133 @@
 
 /* ---- the tables ---- */
 
-enum { READ = true }; /* read_only */
+#define RULE(a, b)                                                                                 \
+    {                                                                                              \
+        .theirs = a, .ours = b                                                                     \
+    }
+/* Another spelling, which is not written. */
+#define ALSO(a, b)                                                                                 \
+    {                                                                                              \
+        .theirs = a, .ours = b, .read_only = true                                                  \
+    }
 
 /* transformers' ResNetForImageClassification. */
 static const struct rn_rule huggingface[] = {
-    { "resnet.embedder.embedder.convolution", "conv1" },
-    { "resnet.embedder.embedder.normalization", "bn1" },
-    { "resnet.encoder.stages.#.layers.#.layer.#.convolution", "layer>.#.conv>" },
-    { "resnet.encoder.stages.#.layers.#.layer.#.normalization", "layer>.#.bn>" },
-    { "resnet.encoder.stages.#.layers.#.shortcut.convolution", "layer>.#.downsample.0" },
-    { "resnet.encoder.stages.#.layers.#.shortcut.normalization", "layer>.#.downsample.1" },
-    { "classifier.1", "fc" },
-    { 0 },
+    RULE("resnet.embedder.embedder.convolution", "conv1"),
+    RULE("resnet.embedder.embedder.normalization", "bn1"),
+    RULE("resnet.encoder.stages.#.layers.#.layer.#.convolution", "layer>.#.conv>"),
+    RULE("resnet.encoder.stages.#.layers.#.layer.#.normalization", "layer>.#.bn>"),
+    RULE("resnet.encoder.stages.#.layers.#.shortcut.convolution", "layer>.#.downsample.0"),
+    RULE("resnet.encoder.stages.#.layers.#.shortcut.normalization", "layer>.#.downsample.1"),
+    RULE("classifier.1", "fc"),
+    { .theirs = NULL },
 };
 
 /* Repositories that train on CIFAR: kuangliu's, akamaster's and those made of them. */
 static const struct rn_rule cifar[] = {
-    { "stage#.#.*", "layer#.#.*", READ },
-    { "stages.#.#.*", "layer>.#.*", READ },
-    { "stage_#.#.*", "layer#.#.*", READ },
-    { "group#.#.*", "layer#.#.*", READ },
-    { "conv", "conv1", READ },
-    { "bn", "bn1", READ },
-    { "layer#.#.skip.#", "layer#.#.downsample.#", READ },
-    { "layer#.#.shortcut.conv", "layer#.#.downsample.0", READ },
-    { "layer#.#.shortcut.bn", "layer#.#.downsample.1", READ },
-    { "layer#.#.shortcut.#", "layer#.#.downsample.#" },
-    { "head", "fc", READ },
-    { "head.fc", "fc", READ },
-    { "output", "fc", READ },
-    { "last_linear", "fc", READ },
-    { "classifier", "fc", READ },
-    { "linear", "fc" },
-    { 0 },
+    ALSO("stage#.#.*", "layer#.#.*"),
+    ALSO("stages.#.#.*", "layer>.#.*"),
+    ALSO("stage_#.#.*", "layer#.#.*"),
+    ALSO("group#.#.*", "layer#.#.*"),
+    ALSO("conv", "conv1"),
+    ALSO("bn", "bn1"),
+    ALSO("layer#.#.skip.#", "layer#.#.downsample.#"),
+    ALSO("layer#.#.shortcut.conv", "layer#.#.downsample.0"),
+    ALSO("layer#.#.shortcut.bn", "layer#.#.downsample.1"),
+    RULE("layer#.#.shortcut.#", "layer#.#.downsample.#"),
+    ALSO("head", "fc"),
+    ALSO("head.fc", "fc"),
+    ALSO("output", "fc"),
+    ALSO("last_linear", "fc"),
+    ALSO("classifier", "fc"),
+    RULE("linear", "fc"),
+    { .theirs = NULL },
 };
 
 /* Pre-activation: the last batch norm of the network by many names. */
 static const struct rn_rule preact[] = {
-    { "stage#.#.*", "layer#.#.*", READ },
-    { "group#.#.*", "layer#.#.*", READ },
-    { "conv", "conv1", READ },
-    { "bn1", "norm" },
-    { "bn_last", "norm", READ },
-    { "bn_final", "norm", READ },
-    { "final_bn", "norm", READ },
-    { "bn", "norm", READ },
-    { "layer#.#.shortcut", "layer#.#.downsample.0", READ },
-    { "layer#.#.downsample", "layer#.#.downsample.0", READ },
-    { "layer#.#.shortcut.#", "layer#.#.downsample.#" },
-    { "classifier", "fc", READ },
-    { "linear", "fc" },
-    { 0 },
+    ALSO("stage#.#.*", "layer#.#.*"),
+    ALSO("group#.#.*", "layer#.#.*"),
+    ALSO("conv", "conv1"),
+    RULE("bn1", "norm"),
+    ALSO("bn_last", "norm"),
+    ALSO("bn_final", "norm"),
+    ALSO("final_bn", "norm"),
+    ALSO("bn", "norm"),
+    ALSO("layer#.#.shortcut", "layer#.#.downsample.0"),
+    ALSO("layer#.#.downsample", "layer#.#.downsample.0"),
+    RULE("layer#.#.shortcut.#", "layer#.#.downsample.#"),
+    ALSO("classifier", "fc"),
+    RULE("linear", "fc"),
+    { .theirs = NULL },
 };
 
 /* Wide networks as xternalz and many after him wrote them. */
 static const struct rn_rule wide[] = {
-    { "block#.layer.#.convShortcut", "layer#.#.downsample.0" },
-    { "block#.layer.#.*", "layer#.#.*" },
-    { "bn1", "norm" },
-    { 0 },
+    RULE("block#.layer.#.convShortcut", "layer#.#.downsample.0"),
+    RULE("block#.layer.#.*", "layer#.#.*"),
+    RULE("bn1", "norm"),
+    { .theirs = NULL },
 };
 
 /* weiaicunzai's networks for CIFAR-100: a block's layers by their number in a Sequential. */
 static const struct rn_rule cifar100[] = {
-    { "conv>_x.#.residual_function.0", "layer#.#.conv1" },
-    { "conv>_x.#.residual_function.1", "layer#.#.bn1" },
-    { "conv>_x.#.residual_function.3", "layer#.#.conv2" },
-    { "conv>_x.#.residual_function.4", "layer#.#.bn2" },
-    { "conv>_x.#.residual_function.6", "layer#.#.conv3" },
-    { "conv>_x.#.residual_function.7", "layer#.#.bn3" },
-    { "conv>_x.#.shortcut.#", "layer#.#.downsample.#" },
-    { "conv1.1", "bn1" },
-    { "conv1.0", "conv1" },
-    { 0 },
+    RULE("conv>_x.#.residual_function.0", "layer#.#.conv1"),
+    RULE("conv>_x.#.residual_function.1", "layer#.#.bn1"),
+    RULE("conv>_x.#.residual_function.3", "layer#.#.conv2"),
+    RULE("conv>_x.#.residual_function.4", "layer#.#.bn2"),
+    RULE("conv>_x.#.residual_function.6", "layer#.#.conv3"),
+    RULE("conv>_x.#.residual_function.7", "layer#.#.bn3"),
+    RULE("conv>_x.#.shortcut.#", "layer#.#.downsample.#"),
+    RULE("conv1.1", "bn1"),
+    RULE("conv1.0", "conv1"),
+    { .theirs = NULL },
 };
 
 /* Dive into Deep Learning: the stages have names (b2 to b5) in the book's classes, numbers in its
  * older notebooks; conv3 of Residual and conv4 of ResNeXtBlock stand on the shortcut. */
-#define D2L(stage)                                                                                 \
-    { stage ".#.conv3", "layer#.#.downsample.0" },                                                 \
-    {                                                                                              \
-        stage ".#.*", "layer#.#.*"                                                                 \
-    }
+#define D2L(stage) RULE(stage ".#.conv3", "layer#.#.downsample.0"), RULE(stage ".#.*", "layer#.#.*")
 #define D2L_RESNEXT(stage)                                                                         \
-    { stage ".#.conv4", "layer#.#.downsample.0" }, { stage ".#.bn4", "layer#.#.downsample.1" },    \
-    {                                                                                              \
-        stage ".#.*", "layer#.#.*"                                                                 \
-    }
+    RULE(stage ".#.conv4", "layer#.#.downsample.0"),                                               \
+        RULE(stage ".#.bn4", "layer#.#.downsample.1"), RULE(stage ".#.*", "layer#.#.*")
 
 static const struct rn_rule d2l[] = {
-    { "net.0.0", "conv1" }, { "net.0.1", "bn1" }, D2L("net.b>"), { "net.last.2", "fc" }, { 0 },
+    RULE("net.0.0", "conv1"), RULE("net.0.1", "bn1"), D2L("net.b>"),
+    RULE("net.last.2", "fc"), { .theirs = NULL },
 };
 
 static const struct rn_rule d2l_resnext[] = {
-    { "net.0.0", "conv1" },
-    { "net.0.1", "bn1" },
-    D2L_RESNEXT("net.b>"),
-    { "net.last.2", "fc" },
-    { 0 },
+    RULE("net.0.0", "conv1"), RULE("net.0.1", "bn1"), D2L_RESNEXT("net.b>"),
+    RULE("net.last.2", "fc"), { .theirs = NULL },
 };
 
 static const struct rn_rule notebook[] = {
-    { "0.0", "conv1" }, { "0.1", "bn1" }, D2L("#"), { "#", "fc" }, { 0 },
+    RULE("0.0", "conv1"), RULE("0.1", "bn1"), D2L("#"), RULE("#", "fc"), { .theirs = NULL },
 };
 
 static const struct rn_rule notebook_resnext[] = {
-    { "0.0", "conv1" }, { "0.1", "bn1" }, D2L_RESNEXT("#"), { "#", "fc" }, { 0 },
+    RULE("0.0", "conv1"), RULE("0.1", "bn1"), D2L_RESNEXT("#"), RULE("#", "fc"), { .theirs = NULL },
 };
 
 /* timm's regnets; its resnets are named as torchvision's. */
 #define BLOCK "trunk_output.block#.block@-<."
 static const struct rn_rule timm_regnet[] = {
-    { "s#.b#.conv1.conv", BLOCK "f.a.0" },
-    { "s#.b#.conv1.bn", BLOCK "f.a.1" },
-    { "s#.b#.conv2.conv", BLOCK "f.b.0" },
-    { "s#.b#.conv2.bn", BLOCK "f.b.1" },
-    { "s#.b#.se.fc#", BLOCK "f.se.fc#" },
-    { "s#.b#.conv3.conv", BLOCK "f.c.0" },
-    { "s#.b#.conv3.bn", BLOCK "f.c.1" },
-    { "s#.b#.downsample.conv", BLOCK "proj.0" },
-    { "s#.b#.downsample.bn", BLOCK "proj.1" },
-    { "stem.conv", "stem.0" },
-    { "stem.bn", "stem.1" },
-    { "head.fc", "fc" },
-    { 0 },
+    RULE("s#.b#.conv1.conv", BLOCK "f.a.0"),
+    RULE("s#.b#.conv1.bn", BLOCK "f.a.1"),
+    RULE("s#.b#.conv2.conv", BLOCK "f.b.0"),
+    RULE("s#.b#.conv2.bn", BLOCK "f.b.1"),
+    RULE("s#.b#.se.fc#", BLOCK "f.se.fc#"),
+    RULE("s#.b#.conv3.conv", BLOCK "f.c.0"),
+    RULE("s#.b#.conv3.bn", BLOCK "f.c.1"),
+    RULE("s#.b#.downsample.conv", BLOCK "proj.0"),
+    RULE("s#.b#.downsample.bn", BLOCK "proj.1"),
+    RULE("stem.conv", "stem.0"),
+    RULE("stem.bn", "stem.1"),
+    RULE("head.fc", "fc"),
+    { .theirs = NULL },
 };
 
-static const struct rn_rule none[] = { { 0 } };
+static const struct rn_rule none[] = { { .theirs = NULL } };
 
 const struct rn_dialect rn_dialects[] = {
     { "torchvision", "torchvision, timm and ours", none },
@@ -151,7 +151,7 @@ const struct rn_dialect rn_dialects[] = {
     { "notebook", "Dive into Deep Learning, one Sequential", notebook },
     { "notebook-resnext", "the same with ResNeXtBlock", notebook_resnext },
     { "timm-regnet", "timm's regnets", timm_regnet },
-    { 0 },
+    { .name = NULL },
 };
 
 const struct rn_dialect *rn_dialect_find(const char *name)
@@ -165,6 +165,24 @@ const struct rn_dialect *rn_dialect_find(const char *name)
     }
     rn_fail(RN_EUSAGE, "no names called %s; there are %s", name, list);
     return NULL;
+}
+
+static int dialects(void)
+{
+    int n = 0;
+    while (rn_dialects[n].name)
+        n++;
+    return n;
+}
+
+const char *rn_dialect_name(int i)
+{
+    return i < dialects() ? rn_dialects[i].name : NULL;
+}
+
+const char *rn_dialect_what(int i)
+{
+    return i < dialects() ? rn_dialects[i].what : NULL;
 }
 
 /* ---- patterns ---- */
