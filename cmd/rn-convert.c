@@ -23,7 +23,7 @@ static const struct opt opts[] = {
     OPT_STRING('a', "arch", &convert.arch, "SPEC",
                "the network (that of the file, else what its tensors tell)"),
     OPT_STRING(0, "names", &convert.names, "DIALECT",
-               "names to write: torchvision, huggingface, ...; keep (ours)"),
+               "names to write: torchvision, huggingface, ...; keep (those of ours)"),
     OPT_STRING(0, "labels", &convert.labels, "FILE",
                "class names, a line each (those of the file)"),
     OPT_FLOATS(0, "mean", convert.mean, &convert.means, RN_CHANNELS_MAX, "LIST",

@@ -226,7 +226,7 @@ static bool match(const char *pattern, const char *s, struct found *f)
         if (!strchr("#<>@", *pattern)) {
             if (*s++ != *pattern)
                 return false;
-        } else if (!number(&s, &v)) {
+        } else if (!number(&s, &v) || v < offset(*pattern)) {
             return false;
         } else if (*pattern != '@') {
             f->number[f->numbers++] = v - offset(*pattern);
@@ -258,6 +258,25 @@ static bool fill(const char *pattern, const struct found *f, char text[RN_FOREIG
 }
 
 /* ---- names ---- */
+
+bool rn_name_known(const char *name)
+{
+    static const char *const layers[] = { "conv1.*",
+                                          "bn1.*",
+                                          "fc.*",
+                                          "norm.*",
+                                          "layer#.#.conv#.*",
+                                          "layer#.#.bn#.*",
+                                          "layer#.#.se.fc#.*",
+                                          "layer#.#.downsample.#.*",
+                                          "stem.#.*",
+                                          "trunk_output.block#.block@-#.*" };
+    struct found f;
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
+        if (match(layers[i], name, &f))
+            return true;
+    return false;
+}
 
 static const char *const wrappers[] = { "module.",  "_orig_mod.", "model.", "net.",
                                         "network.", "backbone.",  "resnet." };

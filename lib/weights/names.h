@@ -41,4 +41,7 @@ enum { RN_FOREIGN_MAX = 160 }; /* characters of a name that rules apply to, with
 bool rn_name_read(const struct rn_dialect *d, const char *name, char ours[RN_FOREIGN_MAX]);
 bool rn_name_write(const struct rn_dialect *d, const char *name, char theirs[RN_FOREIGN_MAX]);
 
+/* Does a tensor's name, read, begin like one of our networks'? */
+bool rn_name_known(const char *name);
+
 #endif

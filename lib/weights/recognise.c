@@ -39,7 +39,7 @@ static int view_init(struct rn_view *v, const struct rn_weights *w, const struct
         struct rn_seen *s = &v->item[v->n];
         s->t = &w->tensor[v->n];
         if (!rn_name_read(d, s->t->name, s->name))
-            return rn_fail(RN_EFORMAT, "%s: the name of tensor %.40s... is too long", path,
+            return rn_fail(RN_EFORMAT, "%s: tensor %.80s: no network has such a name", path,
                            s->t->name);
     }
     qsort(v->item, (size_t)v->n, sizeof *v->item, compare);
@@ -90,7 +90,6 @@ struct attempt {
     struct rn_view view;
     struct rn_model *m;
     const struct rn_tensor **tensor; /* [m->graph.params]; NULL: made */
-    int matched;                     /* parameters that have their tensor */
     bool made_head;
 };
 
@@ -126,7 +125,6 @@ static int plan(struct attempt *a, const char *spec)
     rn_model_free(a->m);
     rn_free(a->tensor);
     a->tensor = NULL;
-    a->matched = 0;
     a->made_head = false;
     int status = rn_model_plan(&a->m, spec, sets_in ? 0 : input_channels(&a->view), 0, 0,
                                sets_classes ? 0 : classes);
@@ -188,7 +186,6 @@ static int take(struct attempt *a, int i)
     if (!good)
         return fail_shape(a, p, s->t);
     a->tensor[i] = s->t;
-    a->matched++;
     s->used = true;
     return 0;
 }
@@ -242,7 +239,6 @@ static int try_rows(struct attempt *a, int status)
     for (const struct rn_variant *v = rn_variants; v->name; v++)
         if (is_other(v) && !plan(a, v->name) && !fit(a))
             return 0;
-    a->matched = 0;
     return rn_fail(status, "%s", sentence);
 }
 
@@ -375,6 +371,14 @@ static void warn_idle(const struct attempt *a)
     }
 }
 
+static int known_names(const struct rn_view *v)
+{
+    int known = 0;
+    for (int i = 0; i < v->n; i++)
+        known += rn_name_known(v->item[i].name);
+    return known;
+}
+
 /* The dialect that accounts for the file; on failure the sentence is that of the nearest. */
 static int try_dialects(struct attempt *a, const char **names)
 {
@@ -387,8 +391,9 @@ static int try_dialects(struct attempt *a, const char **names)
             *names = d->name;
             return now;
         }
-        if (a->matched > best) {
-            best = a->matched;
+        int known = known_names(&a->view);
+        if (known > best) {
+            best = known;
             status = now;
             snprintf(sentence, sizeof sentence, "%s", rn_error());
         }
