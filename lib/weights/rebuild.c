@@ -38,12 +38,22 @@ static const struct rn_node *norm_behind(const struct rn_graph *g, int i)
     return NULL;
 }
 
-/* Every batch norm has to stand behind a convolution. */
+static int readers(const struct rn_graph *g, int i)
+{
+    int n = 0;
+    for (int j = i + 1; j < g->nodes; j++)
+        for (int k = 0; k < g->node[j].inputs; k++)
+            n += g->node[j].in[k] == i;
+    return n;
+}
+
+/* Every batch norm has to stand behind a convolution that nothing else reads. */
 static int check_norms(const struct rn_model *m, const char *path)
 {
-    for (int i = 0; i < m->graph.nodes; i++) {
-        const struct rn_node *n = &m->graph.node[i];
-        if (n->op == &rn_op_bn && m->graph.node[n->in[0]].op != &rn_op_conv)
+    const struct rn_graph *g = &m->graph;
+    for (int i = 0; i < g->nodes; i++) {
+        const struct rn_node *n = &g->node[i];
+        if (n->op == &rn_op_bn && (g->node[n->in[0]].op != &rn_op_conv || readers(g, n->in[0]) > 1))
             return rn_fail(RN_EUSAGE,
                            "%s: %s stands behind no convolution that it could be folded into "
                            "(pre-activation)",
