@@ -7,8 +7,9 @@
 #include "weights/recognise.h"
 
 enum {
-    EXPANSION = 4 /* of a bottleneck, as in blocks.c */,
-    FAMILY = 4 /* what another stem costs */
+    EXPANSION = 4,  /* of a bottleneck, as in blocks.c */
+    FAMILY = 4,     /* keys that another stem is worth */
+    DIM_MAX = 65537 /* more than a spec's channels */
 };
 
 struct guess {
@@ -23,9 +24,11 @@ static int fail(const struct guess *g, const char *what)
     return rn_fail(RN_EFORMAT, "%s: %s; -a SPEC names the network", g->path, what);
 }
 
-static size_t dim(const struct rn_tensor *t, int d)
+/* 0 where there is none; what is too large for a network is as large as none can be. */
+static int dim(const struct rn_tensor *t, int d)
 {
-    return t && d < t->rank ? t->dim[d] : 0;
+    size_t n = t && d < t->rank ? t->dim[d] : 0;
+    return n < DIM_MAX ? (int)n : DIM_MAX;
 }
 
 /* ---- stem and head ---- */
@@ -44,8 +47,8 @@ static int read_stem(struct guess *g)
         return fail(g, first ? "its first convolution is neither 7x7 nor 3x3"
                              : "no tensor is named like a network's first convolution");
     }
-    g->s.in = (int)dim(first, 1);
-    g->s.stem_width = (int)dim(deep ? deep : first, 0);
+    g->s.in = dim(first, 1);
+    g->s.stem_width = dim(deep ? deep : first, 0);
     return 0;
 }
 
@@ -94,7 +97,7 @@ static int read_stage(struct guess *g, int number, int in)
     for (stage->blocks = 0; (last = rn_view_get(g->v, "layer%d.%d.conv%d.weight", number,
                                                 stage->blocks, is_bottleneck(g) ? 3 : 2));
          stage->blocks++) {
-        stage->channels = (int)dim(last, 0);
+        stage->channels = dim(last, 0);
         read_shortcut(g, number, stage->blocks, in, stage->channels);
         in = stage->channels;
     }
@@ -124,7 +127,7 @@ struct inside {
 static struct inside inside_of(const struct guess *g, int stage)
 {
     const struct rn_tensor *t = rn_view_get(g->v, "layer%d.0.conv2.weight", stage);
-    int width = (int)dim(t, 0), each = (int)dim(t, 1);
+    int width = dim(t, 0), each = dim(t, 1);
     return (struct inside){ width, each ? width / each : 0, each };
 }
 
@@ -143,7 +146,7 @@ static bool by_base_width(struct guess *g)
         struct inside now = inside_of(g, i + 1);
         planes = g->s.stage[i].channels / EXPANSION;
         if (now.groups != first.groups ||
-            now.width != planes * g->s.base_width / 64 * first.groups || !g->s.base_width)
+            now.width != (long)planes * g->s.base_width / 64 * first.groups || !g->s.base_width)
             return false;
     }
     return true;
@@ -172,7 +175,7 @@ static int read_groups(struct guess *g)
 {
     const struct rn_tensor *t = rn_view_find(g->v, "layer1.0.conv1.weight");
     g->s.base_width = 64;
-    g->s.groups = dim(t, 1) ? (int)((size_t)g->s.stem_width / dim(t, 1)) : 1;
+    g->s.groups = dim(t, 1) ? g->s.stem_width / dim(t, 1) : 1;
     if (!is_bottleneck(g) || by_base_width(g) || by_part(g))
         return 0;
     return fail(g, "its bottlenecks follow no rule of widths and groups");

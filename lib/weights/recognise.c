@@ -16,6 +16,8 @@
 #include "weights/edit.h"
 #include "weights/modelfile.h"
 
+enum { CLASSES_MAX = 1000000, CHANNELS_MAX = 65536 }; /* as specs have them */
+
 /* ---- a file in a dialect ---- */
 
 static int compare(const void *a, const void *b)
@@ -102,9 +104,10 @@ static void attempt_release(struct attempt *a)
     a->tensor = NULL;
 }
 
-static size_t first_dim(const struct rn_tensor *t, int d)
+/* 0, as where it is not known, for what no network has. */
+static int dim_of(const struct rn_tensor *t, int d, size_t most)
 {
-    return t && d < t->rank ? t->dim[d] : 0;
+    return t && d < t->rank && t->dim[d] <= most ? (int)t->dim[d] : 0;
 }
 
 static int input_channels(const struct rn_view *v)
@@ -112,7 +115,7 @@ static int input_channels(const struct rn_view *v)
     static const char *const stems[] = { "conv1.weight", "conv1.0.weight", "stem.0.weight" };
     for (int i = 0; i < 3; i++)
         if (rn_view_find(v, stems[i]))
-            return (int)first_dim(rn_view_find(v, stems[i]), 1);
+            return dim_of(rn_view_find(v, stems[i]), 1, CHANNELS_MAX);
     return 0;
 }
 
@@ -120,7 +123,7 @@ static int input_channels(const struct rn_view *v)
 static int plan(struct attempt *a, const char *spec)
 {
     const struct rn_tensor *fc = rn_view_find(&a->view, "fc.weight");
-    int classes = fc ? (int)first_dim(fc, 0) : a->r->head;
+    int classes = fc ? dim_of(fc, 0, CLASSES_MAX) : a->r->head;
     bool sets_in = rn_spec_sets(spec, "in"), sets_classes = rn_spec_sets(spec, "classes");
     rn_model_free(a->m);
     rn_free(a->tensor);
@@ -268,7 +271,7 @@ static int channels_in_order(const struct rn_weights *w)
 {
     for (int i = 0; i < w->tensors; i++)
         if (w->tensor[i].rank == 4)
-            return (int)w->tensor[i].dim[1];
+            return dim_of(&w->tensor[i], 1, CHANNELS_MAX);
     return 0;
 }
 
@@ -277,7 +280,7 @@ static int classes_in_order(const struct rn_weights *w)
     int classes = 0;
     for (int i = 0; i < w->tensors; i++)
         if (w->tensor[i].rank == 2)
-            classes = (int)w->tensor[i].dim[0];
+            classes = dim_of(&w->tensor[i], 0, CLASSES_MAX);
     return classes;
 }
 
