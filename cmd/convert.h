@@ -21,8 +21,10 @@ extern struct convert_options convert;
 /* Dies with rn_error() unless status is 0. */
 void must(int status);
 
-/* A weight file; as a model, recognised where it is another program's. The caller closes it. */
+/* A weight file; made a model, recognised where it is another program's; both. The caller closes it.
+ */
 struct rn_weights *open_file(const char *path);
+void make_model(struct rn_weights *w, const char *path);
 struct rn_weights *open_model(const char *path);
 
 /* Results instead of a file, each on the operands: the exit code. */

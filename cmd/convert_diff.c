@@ -1,6 +1,6 @@
 /*
- * rn-convert --diff and --average: several files beside each other. --diff takes tensors by the
- * names that they have as models, so that a file of another program stands beside one of ours.
+ * rn-convert --diff and --average: several files beside each other. Where one of two is a model of
+ * ours, the other is made one, so that their tensors have the same names.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,21 +41,13 @@ static bool put_distance(const struct rn_tensor *a, const struct rn_tensor *b)
     return relative <= convert.tolerance;
 }
 
-/* Other programs' files have no rn.spec; what can't be recognised is compared as it is. */
-static struct rn_weights *open_either(const char *path, bool as_model)
-{
-    return as_model ? open_model(path) : open_file(path);
-}
-
 int put_diff(char **in)
 {
     struct rn_weights *a = open_file(in[0]), *b = open_file(in[1]);
     bool same = true, models = !rn_weights_meta(a, "rn.spec") != !rn_weights_meta(b, "rn.spec");
     if (models || convert.arch || convert.ema) {
-        rn_weights_close(a);
-        rn_weights_close(b);
-        a = open_either(in[0], true);
-        b = open_either(in[1], true);
+        make_model(a, in[0]);
+        make_model(b, in[1]);
     }
     puts("name\tabsolute\trelative");
     for (int i = 0; i < rn_weights_count(a); i++) {

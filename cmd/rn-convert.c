@@ -91,13 +91,18 @@ static void recognise(struct rn_weights *w, const char *path)
         warn("%s: taken for %s by %s", path, r.found, r.names);
 }
 
-struct rn_weights *open_model(const char *path)
+void make_model(struct rn_weights *w, const char *path)
 {
-    struct rn_weights *w = open_file(path);
     if (convert.ema)
         must(rn_weights_ema(w, path));
     if (convert.arch || !rn_weights_meta(w, "rn.spec"))
         recognise(w, path);
+}
+
+struct rn_weights *open_model(const char *path)
+{
+    struct rn_weights *w = open_file(path);
+    make_model(w, path);
     return w;
 }
 

@@ -90,6 +90,7 @@ near() {
         rn-convert -q -o ours.safetensors theirs.safetensors
         rn-convert --diff "$MODEL" ours.safetensors | awk -F '\t' 'NR > 1 && $2 != 0 { exit 1 }'
     done
+    rn-convert --names huggingface "$MODEL" | rn-convert -q --diff "$MODEL" - >/dev/null
     rn-convert --names keep theirs.safetensors | rn-convert --list - | diff - <(rn-convert --list theirs.safetensors)
     fails 2 'there are torchvision' rn-convert --names klingon -o x "$MODEL"
     fails 2 'goes alone' rn-convert --names keep --fold -o x "$MODEL"

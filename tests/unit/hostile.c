@@ -42,7 +42,7 @@ struct outcome {
 static void run(struct outcome *o, const char *path)
 {
     const char *out = in_dir("out"), *err = in_dir("err");
-    char *argv[] = { tool, "-o", (char *)out, (char *)path, NULL };
+    char *argv[] = { tool, "--names", "keep", "-o", (char *)out, (char *)path, NULL };
     posix_spawn_file_actions_t files;
     struct rusage used = { 0 };
     pid_t pid;
