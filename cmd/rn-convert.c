@@ -1,29 +1,159 @@
-/* rn-convert: a weight file in, the same weights in another format out; or the list of its tensors.
+/*
+ * rn-convert: weight files in, one out. Other programs' tensors become models of ours; on the way
+ * a table of steps changes them. Or, instead, a table of what is in a file or between two.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "convert.h"
 #include "opt.h"
-#include "rn.h"
 #include "say.h"
 
-static const char *format, *output;
-static bool want_list;
+enum { DTYPE_F32, DTYPE_F16, DTYPE_BF16 };
+
+struct convert_options convert = { .dtype = -1 };
+static const char *const dtype_words[] = { "f32", "f16", "bf16", NULL };
 
 static const struct opt opts[] = {
-    OPT_STRING(0, "to", &format, "FORMAT", "safetensors (that of FILE's suffix, else safetensors)"),
-    OPT_STRING('o', "output", &output, "FILE", "the result, whole or not at all (standard output)"),
-    OPT_FLAG(0, "list", &want_list, "a table of the tensors instead"),
+    OPT_STRING(0, "to", &convert.format, "FORMAT",
+               "safetensors (that of FILE's suffix, else safetensors)"),
+    OPT_STRING('o', "output", &convert.output, "FILE",
+               "the result, whole or not at all (standard output)"),
+    OPT_STRING('a', "arch", &convert.arch, "SPEC",
+               "the network (that of the file, else what its tensors tell)"),
+    OPT_STRING(0, "names", &convert.names, "DIALECT",
+               "names to write: torchvision, huggingface, ...; keep (those of ours)"),
+    OPT_STRING(0, "labels", &convert.labels, "FILE",
+               "class names, a line each (those of the file)"),
+    OPT_FLOATS(0, "mean", convert.mean, &convert.means, RN_CHANNELS_MAX, "LIST",
+               "subtracted from pixels of 0..1, by channel (0, or that of the file)", -1000, 1000),
+    OPT_FLOATS(0, "std", convert.std, &convert.stds, RN_CHANNELS_MAX, "LIST",
+               "then divided by, by channel (1, or that of the file)", 1e-6, 1000),
+    OPT_HW(0, "size", convert.size, "N|HxW", "pixels of the input (the file's, else the network's)",
+           1, 8192),
+    OPT_STRING(0, "resize", &convert.resize, "HOW",
+               "squash, or short=N,crop=M: short side, centre (squash)"),
+    OPT_STRING(0, "preset", &convert.preset, "NAME",
+               "all of these as usual for: imagenet, cifar10, ... (none)"),
+    OPT_FLAG(0, "ema", &convert.ema, "the averaged parameters of a checkpoint"),
+    OPT_FLAG(0, "strip", &convert.strip, "the model alone, without the state of training"),
+    OPT_FLAG(0, "average", &convert.average, "the mean of several INs"),
+    OPT_INT(0, "head", &convert.head, "N", "a fresh classifier of N classes (that of the file)", 1,
+            1000000),
+    OPT_FLAG(0, "fold", &convert.fold, "batch norms into the convolutions before them"),
+    OPT_ENUM(0, "dtype", &convert.dtype, "NAME", "numbers as f32, f16 or bf16 (f32)", dtype_words),
+    OPT_FLAG(0, "list", &convert.list, "a table of the tensors instead"),
+    OPT_FLAG(0, "diff", &convert.diff, "a table of what differs between two files instead"),
+    OPT_STRING(0, "compare", &convert.compare, "FILE",
+               "activations beside those of the model FILE, block by block"),
+    OPT_DOUBLE(0, "tol", &convert.tolerance, "X",
+               "relative difference from which on the exit code is 1", 0, 1e30),
     OPT_END,
 };
 
 static const struct opt_tool tool = {
     .name = "rn-convert",
-    .usage = "[--to FORMAT] [-o FILE] IN\n--list IN",
-    .about = "Copies the weight file IN (- is standard input) into a format; checks all of it.",
+    .usage =
+        "[OPTION]... IN\n--average [OPTION]... IN...\n--list IN\n--diff IN IN\n--compare FILE IN",
+    .about =
+        "Makes a model of ours of a weight file IN (- is standard input), and of models others.",
     .opts = opts,
     .with = WITH_FORCE,
 };
+
+void must(int status)
+{
+    if (status)
+        die("%s", rn_error());
+}
+
+/* ---- in ---- */
+
+struct rn_weights *open_file(const char *path)
+{
+    struct rn_weights *w = NULL;
+    must(rn_weights_import(&w, path));
+    note("%s: %d tensors", path, rn_weights_count(w));
+    return w;
+}
+
+static void warn_of(const char *sentence)
+{
+    warn("%s", sentence);
+}
+
+static void recognise(struct rn_weights *w, const char *path)
+{
+    struct rn_recognition r = { .spec = convert.arch, .head = convert.head, .warn = warn_of };
+    must(rn_weights_recognise(w, path, &r));
+    if (!convert.arch)
+        warn("%s: taken for %s by %s", path, r.found, r.names);
+}
+
+void make_model(struct rn_weights *w, const char *path)
+{
+    if (convert.ema)
+        must(rn_weights_ema(w, path));
+    if (convert.arch || !rn_weights_meta(w, "rn.spec"))
+        recognise(w, path);
+}
+
+struct rn_weights *open_model(const char *path)
+{
+    struct rn_weights *w = open_file(path);
+    make_model(w, path);
+    return w;
+}
+
+/* ---- steps, in the order they are taken ---- */
+
+static void head(struct rn_weights *w, const char *path)
+{
+    must(rn_weights_head(w, path, convert.head));
+}
+
+static void fold(struct rn_weights *w, const char *path)
+{
+    must(rn_weights_fold(w, path));
+}
+
+static void strip(struct rn_weights *w, const char *path)
+{
+    must(rn_weights_strip(w, path));
+}
+
+static void cast(struct rn_weights *w, const char *path)
+{
+    static const enum rn_dtype types[] = { RN_F32, RN_F16, RN_BF16 };
+    (void)path;
+    must(rn_weights_cast(w, types[convert.dtype]));
+}
+
+static void rename_tensors(struct rn_weights *w, const char *path)
+{
+    must(rn_weights_rename(w, path, convert.names));
+}
+
+static void run_steps(struct rn_weights *w, const char *path)
+{
+    const struct {
+        bool wanted;
+        void (*run)(struct rn_weights *w, const char *path);
+    } steps[] = {
+        { convert.strip || convert.ema, strip },
+        { convert.head, head },
+        { convert.fold, fold },
+        { true, step_describe },
+        { convert.dtype >= 0, cast },
+        { convert.names, rename_tensors },
+    };
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (steps[i].wanted)
+            steps[i].run(w, path);
+}
+
+/* ---- out ---- */
 
 /* What stands behind the last full stop of a file's name, or NULL. */
 static const char *suffix(const char *path)
@@ -33,47 +163,70 @@ static const char *suffix(const char *path)
     return dot && dot != name ? dot + 1 : NULL;
 }
 
-static void put_tensor(const struct rn_tensor *t)
+static int convert_files(char **in, int n)
 {
-    size_t elements = 1;
-    put_field(t->name);
-    printf("\t%s\t", rn_dtype_name(t->dtype));
-    for (int i = 0; i < t->rank; i++) {
-        printf(i ? "x%zu" : "%zu", t->dim[i]);
-        elements *= t->dim[i];
-    }
-    printf("\t%zu\t%zu\n", elements, t->bytes);
+    bool to_stdout = !convert.output || strcmp(convert.output, "-") == 0;
+    bool keep = convert.names && strcmp(convert.names, "keep") == 0;
+    const char *format = convert.format;
+    if (!format && !to_stdout)
+        format = suffix(convert.output);
+    if (to_stdout && !common.force)
+        refuse_terminal();
+    struct rn_weights *w = keep ? open_file(in[0]) : open_model(in[0]);
+    if (convert.average)
+        step_average(w, in, n);
+    if (!keep)
+        run_steps(w, in[0]);
+    must(rn_weights_export(w, to_stdout ? "-" : convert.output, format ? format : "safetensors"));
+    rn_weights_close(w);
+    return 0;
 }
 
-static void put_list(const struct rn_weights *w)
+/* ---- what is asked for ---- */
+
+/* Options that change what is written. */
+static bool changes(void)
 {
-    puts("name\tdtype\tshape\telements\tbytes");
-    for (int i = 0; i < rn_weights_count(w); i++)
-        put_tensor(rn_weights_tensor(w, i));
+    return convert.head || convert.fold || convert.strip || convert.dtype >= 0 || convert.labels ||
+           convert.means || convert.stds || convert.size[0] || convert.resize || convert.preset;
+}
+
+static void check_options(int operands)
+{
+    const char *instead = convert.list      ? "list"
+                          : convert.diff    ? "diff"
+                          : convert.compare ? "compare"
+                                            : NULL;
+    if (convert.list + convert.diff + !!convert.compare + convert.average > 1)
+        die("--list, --diff, --compare and --average: one of them at a time");
+    if (instead && (convert.format || convert.output || convert.names || changes()))
+        die("--%s converts nothing: it goes without --to, --output and what changes a file",
+            instead);
+    if (convert.names && strcmp(convert.names, "keep") == 0 &&
+        (convert.arch || convert.ema || convert.average || changes()))
+        die("--names keep: copies tensors as they are, and goes alone");
+    if (operands == 0)
+        opt_usage("no IN; - is standard input");
+    if (convert.diff && operands != 2)
+        opt_usage("--diff takes two INs");
+    if (operands > 1 && !convert.diff && !convert.average)
+        opt_usage("more than one IN");
 }
 
 int main(int argc, char **argv)
 {
     say_start("rn-convert");
-    int first = opt_parse(&tool, argc, argv);
-    if (argc - first != 1)
-        opt_usage(argc > first ? "more than one IN" : "no IN; - is standard input");
-    if (want_list && (format || output))
-        die("--list converts nothing: it goes without --to and --output");
-    bool to_stdout = !output || strcmp(output, "-") == 0;
-    if (!format && !to_stdout)
-        format = suffix(output);
-    if (!want_list && to_stdout && !common.force)
-        refuse_terminal();
-    struct rn_weights *w = NULL;
-    if (rn_weights_open(&w, argv[first]))
-        die("%s", rn_error());
-    note("%s: %d tensors", argv[first], rn_weights_count(w));
-    if (want_list)
-        put_list(w);
-    else if (rn_weights_write(w, to_stdout ? "-" : output, format ? format : "safetensors"))
-        die("%s", rn_error());
-    rn_weights_close(w);
+    int first = opt_parse(&tool, argc, argv), n = argc - first, status;
+    char **in = argv + first;
+    check_options(n);
+    if (convert.list)
+        status = put_list(in);
+    else if (convert.diff)
+        status = put_diff(in);
+    else if (convert.compare)
+        status = put_compare(in);
+    else
+        status = convert_files(in, n);
     close_stdout();
-    return 0;
+    return status;
 }

@@ -203,7 +203,88 @@ const char *rn_weights_meta(const struct rn_weights *w, const char *key); /* NUL
 /* Writes them in a format by name ("safetensors"). Returns 0, RN_EUSAGE (unknown format), RN_EIO or
  * RN_EMEM. */
 int rn_weights_write(const struct rn_weights *w, const char *path, const char *format);
+/*
+ * The same two with the formats of other programs in the table. Tensors come by the names that the
+ * file gives them, prefixes included. They are functions of their own so that a program without
+ * them is linked without those formats.
+ */
+int rn_weights_import(struct rn_weights **out, const char *path);
+int rn_weights_export(const struct rn_weights *w, const char *path, const char *format);
 const char *rn_dtype_name(enum rn_dtype t); /* as safetensors spells it: F32 */
+
+/*
+ * ---- surgery: weights in, other weights out ----
+ *
+ * These change an open file's tensors and metadata in memory, never the file; data that stay the
+ * same are not copied. `path` is for messages. After an error the weights can only be closed.
+ */
+
+/* Dialects of names, i from 0: "huggingface" and whose they are; NULL behind the last. */
+const char *rn_dialect_name(int i);
+const char *rn_dialect_what(int i);
+
+/*
+ * Other programs' tensors become a model: names, spec, metadata of a file of ours. Every tensor is
+ * used, or named to `warn` where no output depends on it; what else is left over or missing is
+ * RN_EFORMAT. man rn-convert.1 says what is assumed where names and shapes do not tell.
+ */
+struct rn_recognition {
+    const char *spec;                   /* in: the network; NULL: find it */
+    int head;                           /* in: classes of a classifier made where there is none */
+    void (*warn)(const char *sentence); /* in: may be NULL */
+    char found[512];                    /* out: canonical spec */
+    const char *names;                  /* out: the dialect, or "order and shape" */
+    bool made_head;                     /* out */
+};
+int rn_weights_recognise(struct rn_weights *w, const char *path, struct rn_recognition *r);
+
+/* The names of a dialect instead of ours, and no metadata of ours, which such files have not. */
+int rn_weights_rename(struct rn_weights *w, const char *path, const char *dialect);
+
+/* What a model's file says beside its tensors; 0 and NULL leave as it is. */
+struct rn_description {
+    const char *const *label; /* class names */
+    int labels;
+    int H, W;
+    const char *resize;
+    int means, stds; /* values given, as many as channels, or one for all of them */
+    float mean[RN_CHANNELS_MAX], std[RN_CHANNELS_MAX];
+};
+int rn_weights_describe(struct rn_weights *w, const char *path, const struct rn_description *d);
+
+int rn_weights_strip(struct rn_weights *w, const char *path); /* the model and nothing else */
+int rn_weights_ema(struct rn_weights *w, const char *path);   /* ema.NAME takes NAME's place */
+/* Parameters are means of w's and those of the n others, summed in double; counters are w's. */
+int rn_weights_average(struct rn_weights *w, struct rn_weights *const others[], int n,
+                       const char *const path[]);                         /* [n + 1], w's first */
+int rn_weights_head(struct rn_weights *w, const char *path, int classes); /* a fresh classifier */
+/* Batch norms go into the convolutions before them, whose function does not change: norm=none. */
+int rn_weights_fold(struct rn_weights *w, const char *path);
+int rn_weights_cast(struct rn_weights *w, enum rn_dtype type); /* F32, F16 or BF16 */
+
+struct rn_stats {
+    double min, max, mean, std; /* of the numbers that are no NaN; NaN where there are none */
+    uint64_t nans;
+};
+void rn_tensor_stats(const struct rn_tensor *t, struct rn_stats *s);
+
+/* The largest |a - b| and that over the largest |b|; false where shapes differ. NaN differs from
+ * all but NaN: infinite. */
+bool rn_tensor_distance(const struct rn_tensor *a, const struct rn_tensor *b, double *absolute,
+                        double *relative);
+
+/* A new model from w, which was read from `path`. Returns 0, RN_EFORMAT (what is missing, or of
+ * another shape) or RN_EMEM. */
+int rn_model_from_weights(struct rn_model **out, const struct rn_weights *w, const char *path);
+
+/*
+ * Two models run on the same random picture (of seed) and their activations, at the end of each
+ * block: one call for each, in order, the logits last. Returns 0, RN_EFORMAT, RN_EUSAGE (the
+ * networks' ends of blocks differ in name or shape) or RN_EMEM.
+ */
+typedef void rn_compare_fn(void *arg, const char *name, double absolute, double relative);
+int rn_model_compare(const struct rn_model *m, const struct rn_model *reference, uint64_t seed,
+                     rn_compare_fn *each, void *arg);
 
 /* ---- data ---- */
 

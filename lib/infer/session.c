@@ -110,6 +110,8 @@ static void run_units(const struct rn_session *s, const struct slice *of, int fi
         s->step[i].op->forward(&call, of->thread, of->threads);
         if (of->threads > 1)
             rn_barrier();
+        if (s->watch)
+            s->watch(s->watcher, i, call.y);
     }
 }
 

@@ -47,6 +47,9 @@ struct rn_session {
     size_t near, outputs;     /* offsets of the near outputs, of the others */
     size_t size;              /* of the arena */
     struct rn_arena arena;
+    /* Told of each unit's output when it is there: for one picture on one thread. May be NULL. */
+    void (*watch)(void *watcher, int unit, const float *y);
+    void *watcher;
 };
 
 /* Plans a session without its arena: steps, offsets, bytes. Returns 0, RN_EUSAGE or RN_EMEM; the

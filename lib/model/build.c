@@ -45,6 +45,8 @@ int rn_put_conv(struct rn_build *b, int x, const char *name, int K, int size, in
 int rn_put_bn(struct rn_build *b, int x, const char *name)
 {
     struct rn_node n = { .op = &rn_op_bn, .inputs = 1, .in = { x } };
+    if (b->s->norm == RN_NORM_NONE)
+        return x;
     n.as.bn.eps = b->s->bn_eps;
     n.as.bn.momentum = b->s->bn_momentum;
     n.as.bn.biased = b->s->bn_biased;

@@ -15,6 +15,7 @@ static const char *const shortcuts[] = { "conv-bn", "conv", "pad", "pad-end", "a
 static const char *const strides[] = { "3x3", "1x1", NULL };
 static const char *const pools[] = { "avg", "max", NULL };
 static const char *const paddings[] = { "torch", "same", NULL };
+static const char *const norms[] = { "batch", "none", NULL };
 static const char *const bools[] = { "no", "yes", NULL };
 
 enum { BLOCKS_MAX = 1000, CHANNELS_MAX = 65536 };
@@ -60,6 +61,7 @@ const struct rn_key rn_keys[] = {
     WORD("pool", pool, pools, RN_KEY_NETWORK),
     WORD("padding", padding, paddings, RN_KEY_ANY),
     BOOL("bias", bias, RN_KEY_ANY),
+    WORD("norm", norm, norms, RN_KEY_ANY),
     REAL("bn-eps", bn_eps, 1e-12, 1),
     REAL("bn-momentum", bn_momentum, 0, 1),
     BOOL("bn-biased", bn_biased, RN_KEY_ANY),

@@ -32,6 +32,7 @@ enum rn_shortcut_kind { /* 1x1 convolution and batch norm, 1x1 alone; option A o
 enum rn_stride_at { RN_STRIDE_AT_3X3, RN_STRIDE_AT_1X1 };
 enum rn_padding { RN_PADDING_TORCH, RN_PADDING_SAME };
 enum rn_pool_kind { RN_POOL_AVG, RN_POOL_MAX };
+enum rn_norm { RN_NORM_BATCH, RN_NORM_NONE };
 
 struct rn_stage {
     int blocks, channels; /* channels out of each block: 4x256 */
@@ -55,7 +56,7 @@ struct rn_spec {
     float bot_mul;                       /* bottleneck: its channels / channels out; 0: not given */
     float se;                            /* squeeze-and-excitation: ratio; 0: none */
     bool plain;                          /* no shortcuts */
-    int pool, padding;                   /* the enums above */
+    int pool, padding, norm;             /* the enums above */
     bool bias;                           /* biased convolutions */
     float bn_eps, bn_momentum;           /* of batch norm; momentum: the weight of the new */
     bool bn_biased;                      /* running variance is the biased one */

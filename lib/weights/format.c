@@ -1,10 +1,12 @@
 /*
- * The table of weight formats: files come in by their bytes and go out by a format's name; between,
- * they are named tensors and string metadata.
+ * Weight files by a table of formats: they come in by their bytes and go out by a format's name;
+ * between, they are named tensors and string metadata. The table here is of what every tool reads;
+ * foreign.c has the longer one.
  */
 #include "weights/format.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -49,8 +51,9 @@ static const struct {
     size_t n;
     const char *what;
 } strangers[] = {
-    { "PK\3\4", 4, "a zip archive (PyTorch's .pth, NumPy's .npz)" },
-    { "\x80\2", 2, "a Python pickle (old PyTorch's .pth)" },
+    { "PK\3\4", 4, "a zip archive (PyTorch's .pth, NumPy's .npz), which rn-convert reads" },
+    { "PK\5\6", 4, "an empty zip archive" },
+    { "\x80\2", 2, "a Python pickle (old PyTorch's .pth), which rn-convert reads" },
     { "\x93NUMPY", 6, "a NumPy array" },
     { "\x89HDF", 4, "an HDF5 file (Keras)" },
     { "GGUF", 4, "a GGUF file" },
@@ -81,23 +84,27 @@ static int fail_unknown(const char *path, const uint8_t *head, size_t n)
     return rn_fail(RN_EFORMAT, "%s: not a weight file of a known format", path);
 }
 
-static int read_any(struct rn_weights *w, const char *path)
+static int read_any(const struct rn_format *const table[], struct rn_weights *w, const char *path)
 {
     int status = rn_map_open(&w->map, path);
     if (status)
         return status;
-    for (const struct rn_format *const *f = formats; *f; f++)
+    for (const struct rn_format *const *f = table; *f; f++)
         if ((*f)->probe(w->map.data, w->map.size))
             return (*f)->read(w, path);
     return fail_unknown(path, w->map.data, w->map.size);
 }
 
-int rn_weights_read(struct rn_weights **out, const char *path)
+/* Whole: with a look at tensor data. */
+static int read_by(const struct rn_format *const table[], bool whole, struct rn_weights **out,
+                   const char *path)
 {
     struct rn_weights *w = *out = rn_alloc(1, sizeof(*w));
     if (!w)
         return RN_EMEM;
-    int status = read_any(w, path);
+    int status = read_any(table, w, path);
+    if (!status && whole)
+        status = rn_hash_check(w, path);
     if (status) {
         rn_weights_close(w);
         *out = NULL;
@@ -105,14 +112,20 @@ int rn_weights_read(struct rn_weights **out, const char *path)
     return status;
 }
 
+int rn_formats_read(const struct rn_format *const table[], struct rn_weights **out,
+                    const char *path)
+{
+    return read_by(table, true, out, path);
+}
+
+int rn_weights_read(struct rn_weights **out, const char *path)
+{
+    return read_by(formats, false, out, path);
+}
+
 int rn_weights_open(struct rn_weights **out, const char *path)
 {
-    int status = rn_weights_read(out, path);
-    if (!status && (status = rn_hash_check(*out, path))) {
-        rn_weights_close(*out);
-        *out = NULL;
-    }
-    return status;
+    return read_by(formats, true, out, path);
 }
 
 void rn_weights_close(struct rn_weights *w)
@@ -167,9 +180,10 @@ int rn_text_check(const char *s)
     return rn_fail(RN_EMEM, "memory is short");
 }
 
-int rn_weights_write(const struct rn_weights *w, const char *path, const char *format)
+int rn_formats_write(const struct rn_format *const table[], const struct rn_weights *w,
+                     const char *path, const char *format)
 {
-    const struct rn_format *const *f = formats;
+    const struct rn_format *const *f = table;
     while (*f && strcmp((*f)->name, format))
         f++;
     if (!*f)
@@ -184,6 +198,11 @@ int rn_weights_write(const struct rn_weights *w, const char *path, const char *f
         return status;
     }
     return rn_writer_commit(out);
+}
+
+int rn_weights_write(const struct rn_weights *w, const char *path, const char *format)
+{
+    return rn_formats_write(formats, w, path, format);
 }
 
 int rn_gather(struct rn_weights *w, const struct rn_tensor *t)
@@ -212,8 +231,44 @@ int rn_gather_meta(struct rn_weights *w, const char *key, const char *value)
     return 0;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+    return strcmp(*x, *y);
+}
+
+int rn_gather_check(const struct rn_weights *w)
+{
+    const char **name = rn_alloc((size_t)w->tensors, sizeof(*name));
+    int status = name ? 0 : RN_EMEM;
+    for (int i = 0; i < w->tensors && !status; i++) {
+        name[i] = w->tensor[i].name;
+        status = rn_text_check(name[i]);
+    }
+    if (!status)
+        qsort(name, (size_t)w->tensors, sizeof(*name), compare_names);
+    for (int i = 1; i < w->tensors && !status; i++)
+        if (!strcmp(name[i], name[i - 1]))
+            status = rn_fail(RN_EUSAGE, "two tensors are named %.200s", name[i]);
+    rn_free(name);
+    return status;
+}
+
+int rn_gather_own(struct rn_weights *w, void *block)
+{
+    if (rn_array_grow(&w->own, w->owns, &w->own_room, sizeof(*w->own))) {
+        rn_free(block);
+        return RN_EMEM;
+    }
+    w->own[w->owns++] = block;
+    return 0;
+}
+
 void rn_gather_release(struct rn_weights *w)
 {
+    for (int i = 0; i < w->owns; i++)
+        rn_free(w->own[i]);
+    rn_free(w->own);
     for (int i = 0; i < w->tensors; i++)
         rn_free((void *)w->tensor[i].name);
     for (int i = 0; i < w->metas; i++) {

@@ -16,7 +16,9 @@ struct rn_weights {
     int metas;
     uint64_t *digest;  /* [tensors] of their data, by the file's rn.hash; NULL: it carries none */
     struct rn_map map; /* what tensor data point into, when they were read from a file */
-    size_t tensor_room, meta_room;
+    void **own;        /* blocks of memory that other tensors' data lie in */
+    int owns;
+    size_t tensor_room, meta_room, own_room;
 };
 
 /*
@@ -25,6 +27,10 @@ struct rn_weights {
  */
 int rn_gather(struct rn_weights *w, const struct rn_tensor *t);
 int rn_gather_meta(struct rn_weights *w, const char *key, const char *value);
+/* Are names UTF-8 and each another? Returns 0, RN_EUSAGE or RN_EMEM. */
+int rn_gather_check(const struct rn_weights *w);
+/* Memory of rn_alloc() that w frees, also where it fails. */
+int rn_gather_own(struct rn_weights *w, void *block);
 void rn_gather_release(struct rn_weights *w);
 
 struct rn_format {
@@ -37,7 +43,13 @@ struct rn_format {
     int (*write)(const struct rn_weights *w, struct rn_writer *out);
 };
 
-extern const struct rn_format rn_format_safetensors;
+extern const struct rn_format rn_format_safetensors, rn_format_npz, rn_format_pth;
+
+/* rn_weights_open() and rn_weights_write() by a table of formats, which NULL ends. */
+int rn_formats_read(const struct rn_format *const table[], struct rn_weights **out,
+                    const char *path);
+int rn_formats_write(const struct rn_format *const table[], const struct rn_weights *w,
+                     const char *path, const char *format);
 
 /* rn_weights_open() without a look at tensor data: the caller holds each against rn.hash by
  * rn_hash_holds() before it trusts it. */

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/prep.h"
+#include "weights/cast.h"
 #include "weights/hash.h"
 
 /* ---- out ---- */
@@ -85,9 +86,8 @@ static int gather_prep(struct rn_weights *w, const struct rn_prep *prep)
     return status;
 }
 
-int rn_gather_model(struct rn_weights *w, const struct rn_model *m)
+int rn_gather_description(struct rn_weights *w, const struct rn_model *m)
 {
-    *w = (struct rn_weights){ 0 };
     int status = rn_gather_meta(w, "rn.spec", m->text);
     if (!status)
         status = gather_labels(w, m);
@@ -95,6 +95,13 @@ int rn_gather_model(struct rn_weights *w, const struct rn_model *m)
         status = gather_prep(w, &m->prep);
     if (!status && m->provenance)
         status = rn_gather_meta(w, "rn.provenance", m->provenance);
+    return status;
+}
+
+int rn_gather_model(struct rn_weights *w, const struct rn_model *m)
+{
+    *w = (struct rn_weights){ 0 };
+    int status = rn_gather_description(w, m);
     for (int i = 0; i < m->graph.params && !status; i++) {
         const struct rn_param *p = &m->graph.param[i];
         status = rn_gather_tensor(w, p->name, p->dtype, p->rank, p->dim, m->value[i]);
@@ -164,11 +171,11 @@ static int fail_shape(const struct rn_param *p, const struct rn_tensor *t, const
                    need);
 }
 
-static int match(const struct rn_param *p, const struct rn_tensor *t, const char *path)
+int rn_param_match(const struct rn_param *p, const struct rn_tensor *t, const char *path)
 {
     if (!t)
         return rn_fail(RN_EFORMAT, "%s: no tensor %s in it", path, p->name);
-    if (t->dtype != p->dtype)
+    if (t->dtype != p->dtype && !(p->dtype == RN_F32 && rn_dtype_is_float(t->dtype)))
         return rn_fail(RN_EFORMAT, "%s: tensor %s is %s, the network's is %s", path, p->name,
                        rn_dtype_name(t->dtype), rn_dtype_name(p->dtype));
     if (!same_shape(p, t, 0))
@@ -208,18 +215,22 @@ int rn_model_fill(struct rn_model *m, const struct rn_weights *w, const char *pa
             continue;
         }
         const struct rn_tensor *t = rn_weights_find(w, p->name);
-        if ((status = match(p, t, path)))
+        if ((status = rn_param_match(p, t, path)))
             return status;
-        if (t->bytes)
+        if (t->dtype != p->dtype)
+            rn_cast(m->value[i], p->dtype, t);
+        else if (t->bytes)
             memcpy(m->value[i], t->data, t->bytes);
     }
     return 0;
 }
 
-static bool aligned(const struct rn_weights *w)
+/* Can a model's values lie where w has them? */
+static bool usable(const struct rn_weights *w)
 {
     for (int i = 0; i < w->tensors; i++)
-        if ((uintptr_t)w->tensor[i].data % rn_dtype_size(w->tensor[i].dtype))
+        if ((rn_dtype_is_float(w->tensor[i].dtype) && w->tensor[i].dtype != RN_F32) ||
+            (uintptr_t)w->tensor[i].data % rn_dtype_size(w->tensor[i].dtype))
             return false;
     return true;
 }
@@ -230,7 +241,7 @@ static int borrow_values(struct rn_model *m, struct rn_weights *w, const char *p
     int status = match_names(m, w, path);
     for (int i = 0; i < m->graph.params && !status; i++) {
         const struct rn_tensor *t = rn_weights_find(w, m->graph.param[i].name);
-        if (!(status = match(&m->graph.param[i], t, path)))
+        if (!(status = rn_param_match(&m->graph.param[i], t, path)))
             m->value[i] = (void *)(uintptr_t)t->data;
     }
     for (int i = 0; i < w->tensors && !status; i++)
@@ -382,8 +393,7 @@ static int new_model(struct rn_model **out, const struct rn_weights *w, const ch
     return status;
 }
 
-/* A model with everything but its parameters. */
-static int read_model(struct rn_model **out, const struct rn_weights *w, const char *path)
+int rn_model_described(struct rn_model **out, const struct rn_weights *w, const char *path)
 {
     struct rn_model *m = NULL;
     *out = NULL;
@@ -413,16 +423,16 @@ static int finish(struct rn_model **m, int status)
 
 int rn_model_from_weights(struct rn_model **out, const struct rn_weights *w, const char *path)
 {
-    int status = read_model(out, w, path);
+    int status = rn_model_described(out, w, path);
     return status ? status : finish(out, copy_values(*out, w, path));
 }
 
 int rn_model_borrow(struct rn_model **out, struct rn_weights *w, const char *path)
 {
-    int status = read_model(out, w, path);
+    int status = rn_model_described(out, w, path);
     if (status)
         return status;
-    return finish(out, aligned(w) ? borrow_values(*out, w, path) : copy_values(*out, w, path));
+    return finish(out, usable(w) ? borrow_values(*out, w, path) : copy_values(*out, w, path));
 }
 
 int rn_model_open(struct rn_model **out, const char *path)

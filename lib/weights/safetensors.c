@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "weights/format.h"
 #include "weights/hash.h"
+#include "weights/meta.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are not swapped");
 
@@ -51,29 +52,7 @@ static int parse(json_t **root, const char *text, size_t n, const char *path)
         n--;
     if (!n || text[n - 1] != '}')
         return rn_fail(RN_EFORMAT, "%s: its header does not end with a brace", path);
-    json_error_t e;
-    *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &e);
-    if (*root)
-        return 0;
-    if (json_error_code(&e) == json_error_out_of_memory || !*e.text)
-        return rn_fail(RN_EMEM, "%s: memory is short", path);
-    return rn_fail(RN_EFORMAT, "%s: its header is no JSON: byte %d: %s", path, e.position, e.text);
-}
-
-static int read_meta(struct rn_weights *w, json_t *meta, const char *path)
-{
-    const char *key;
-    json_t *value;
-    if (meta && !json_is_object(meta))
-        return rn_fail(RN_EFORMAT, "%s: " METADATA " is no object", path);
-    json_object_foreach(meta, key, value)
-    {
-        if (!json_is_string(value))
-            return rn_fail(RN_EFORMAT, "%s: " METADATA ": %s is no string", path, key);
-        if (rn_gather_meta(w, key, json_string_value(value)))
-            return RN_EMEM;
-    }
-    return 0;
+    return rn_json_parse(root, text, n, "its header", path);
 }
 
 /* false for what is no integer from 0 to SIZE_MAX */
@@ -192,7 +171,7 @@ static int read_file(struct rn_weights *w, const char *path)
     if (!status)
         status = parse(&root, (const char *)w->map.data + LENGTH, length, path);
     if (!status)
-        status = read_meta(w, json_object_get(root, METADATA), path);
+        status = rn_meta_read(w, json_object_get(root, METADATA), METADATA, path);
     if (!status)
         status = read_tensors(w, root, LENGTH + length, path);
     json_decref(root);
@@ -200,43 +179,6 @@ static int read_file(struct rn_weights *w, const char *path)
 }
 
 /* ---- writing ---- */
-
-/* Takes `value`, NULL where it could not be made. */
-static int add(json_t *object, const char *key, json_t *value)
-{
-    if (json_object_get(object, key)) {
-        json_decref(value);
-        return rn_fail(RN_EUSAGE, "two are named %s", key);
-    }
-    if (json_object_set_new(object, key, value))
-        return rn_fail(RN_EMEM, "memory is short");
-    return 0;
-}
-
-/* All of w's and rn.hash, in byte order of keys. */
-static int add_meta(json_t *root, const struct rn_weights *w)
-{
-    json_t *object = json_object();
-    struct rn_meta *meta = rn_alloc((size_t)w->metas + 1, sizeof(*meta));
-    char *hash = rn_hash_text(w);
-    int n = 0, status = add(root, METADATA, object);
-    if (!meta || !hash)
-        status = RN_EMEM;
-    if (status)
-        goto done;
-    for (int i = 0; i < w->metas; i++)
-        if (strcmp(w->meta[i].key, "rn.hash"))
-            meta[n++] = w->meta[i];
-    meta[n++] = (struct rn_meta){ "rn.hash", hash };
-    qsort(meta, n, sizeof(*meta), rn_meta_compare);
-    for (int i = 0; i < n && !status; i++)
-        if (!(status = rn_text_check(meta[i].key)) && !(status = rn_text_check(meta[i].value)))
-            status = add(object, meta[i].key, json_string(meta[i].value));
-done:
-    rn_free(meta);
-    rn_free(hash);
-    return status;
-}
 
 static json_t *describe(const struct rn_tensor *t, size_t begin)
 {
@@ -270,7 +212,7 @@ static int add_tensors(json_t *root, const struct rn_weights *w)
     for (const struct rn_tensor *t; (t = next(w, &i, &size)); pos += t->bytes) {
         int status = rn_text_check(t->name);
         if (!status)
-            status = add(root, t->name, describe(t, pos));
+            status = rn_json_add(root, t->name, describe(t, pos));
         if (status)
             return status;
     }
@@ -281,7 +223,10 @@ static int add_tensors(json_t *root, const struct rn_weights *w)
 static int make_header(const struct rn_weights *w, char **text)
 {
     json_t *root = json_object();
-    int status = root ? add_meta(root, w) : rn_fail(RN_EMEM, "memory is short");
+    json_t *meta = NULL;
+    int status = root ? rn_meta_object(&meta, w) : rn_fail(RN_EMEM, "memory is short");
+    if (!status)
+        status = rn_json_add(root, METADATA, meta);
     if (!status)
         status = add_tensors(root, w);
     if (!status && !(*text = json_dumps(root, JSON_COMPACT)))

@@ -57,6 +57,7 @@ static void random_spec(char *text)
         "plain",
         "bias",
         "padding=same",
+        "norm=none",
         "shortcut=conv",
         "shortcut=pad",
         "shortcut=pad-end",

@@ -1,0 +1,432 @@
+/*
+ * Other programs' tensors become a model of ours: each dialect's names are tried on the file, each
+ * time with the spec that the caller names or that the names and shapes tell, until one accounts for
+ * every tensor.
+ */
+#include "weights/recognise.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "weights/cast.h"
+#include "weights/edit.h"
+#include "weights/modelfile.h"
+
+enum { CLASSES_MAX = 1000000, CHANNELS_MAX = 65536 }; /* as specs have them */
+
+/* ---- a file in a dialect ---- */
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(((const struct rn_seen *)a)->name, ((const struct rn_seen *)b)->name);
+}
+
+static void view_release(struct rn_view *v)
+{
+    rn_free(v->item);
+    *v = (struct rn_view){ 0 };
+}
+
+static int view_init(struct rn_view *v, const struct rn_weights *w, const struct rn_dialect *d,
+                     const char *path)
+{
+    *v = (struct rn_view){ .item = rn_alloc((size_t)w->tensors, sizeof *v->item) };
+    if (!v->item)
+        return RN_EMEM;
+    for (; v->n < w->tensors; v->n++) {
+        struct rn_seen *s = &v->item[v->n];
+        s->t = &w->tensor[v->n];
+        if (!rn_name_read(d, s->t->name, s->name))
+            return rn_fail(RN_EFORMAT, "%s: tensor %.80s: no network has such a name", path,
+                           s->t->name);
+    }
+    qsort(v->item, (size_t)v->n, sizeof *v->item, compare);
+    for (int i = 1; i < v->n; i++)
+        if (!compare(&v->item[i - 1], &v->item[i]))
+            return rn_fail(RN_EFORMAT, "%s: tensors %s and %s would both be %s", path,
+                           v->item[i - 1].t->name, v->item[i].t->name, v->item[i].name);
+    return 0;
+}
+
+static struct rn_seen *find(const struct rn_view *v, const char *name)
+{
+    int first = 0, last = v->n;
+    while (first < last) {
+        int middle = (first + last) / 2, c = strcmp(v->item[middle].name, name);
+        if (c == 0)
+            return &v->item[middle];
+        if (c < 0)
+            first = middle + 1;
+        else
+            last = middle;
+    }
+    return NULL;
+}
+
+const struct rn_tensor *rn_view_find(const struct rn_view *v, const char *name)
+{
+    const struct rn_seen *s = find(v, name);
+    return s ? s->t : NULL;
+}
+
+const struct rn_tensor *rn_view_get(const struct rn_view *v, const char *fmt, ...)
+{
+    char name[RN_FOREIGN_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(name, sizeof name, fmt, ap);
+    va_end(ap);
+    return rn_view_find(v, name);
+}
+
+/* ---- one attempt ---- */
+
+struct attempt {
+    const struct rn_weights *w;
+    const char *path;
+    const struct rn_recognition *r;
+    struct rn_view view;
+    struct rn_model *m;
+    const struct rn_tensor **tensor; /* [m->graph.params]; NULL: made */
+    bool made_head;
+};
+
+static void attempt_release(struct attempt *a)
+{
+    view_release(&a->view);
+    rn_model_free(a->m);
+    rn_free(a->tensor);
+    a->m = NULL;
+    a->tensor = NULL;
+}
+
+/* 0, as where it is not known, for what no network has. */
+static int dim_of(const struct rn_tensor *t, int d, size_t most)
+{
+    return t && d < t->rank && t->dim[d] <= most ? (int)t->dim[d] : 0;
+}
+
+static int input_channels(const struct rn_view *v)
+{
+    static const char *const stems[] = { "conv1.weight", "conv1.0.weight", "stem.0.weight" };
+    for (int i = 0; i < 3; i++)
+        if (rn_view_find(v, stems[i]))
+            return dim_of(rn_view_find(v, stems[i]), 1, CHANNELS_MAX);
+    return 0;
+}
+
+/* The model of a spec, whose classes and channels are the file's unless the text sets them. */
+static int plan(struct attempt *a, const char *spec)
+{
+    const struct rn_tensor *fc = rn_view_find(&a->view, "fc.weight");
+    int classes = fc ? dim_of(fc, 0, CLASSES_MAX) : a->r->head;
+    bool sets_in = rn_spec_sets(spec, "in"), sets_classes = rn_spec_sets(spec, "classes");
+    rn_model_free(a->m);
+    rn_free(a->tensor);
+    a->tensor = NULL;
+    a->made_head = false;
+    int status = rn_model_plan(&a->m, spec, sets_in ? 0 : input_channels(&a->view), 0, 0,
+                               sets_classes ? 0 : classes);
+    if (!status && !(a->tensor = rn_alloc((size_t)a->m->graph.params, sizeof *a->tensor)))
+        status = RN_EMEM;
+    return status;
+}
+
+static void print_dims(char *text, size_t size, int rank, const size_t dim[])
+{
+    size_t n = 0;
+    *text = '\0';
+    for (int d = 0; d < rank && n < size; d++)
+        n += (size_t)snprintf(text + n, size - n, d ? "x%zu" : "%zu", dim[d]);
+}
+
+static int fail_shape(const struct attempt *a, const struct rn_param *p, const struct rn_tensor *t)
+{
+    char have[RN_RANK_MAX * 21 + 1], need[4 * 21 + 1];
+    size_t dim[4];
+    for (int d = 0; d < p->rank; d++)
+        dim[d] = (size_t)p->dim[d];
+    print_dims(have, sizeof have, t->rank, t->dim);
+    print_dims(need, sizeof need, p->rank, dim);
+    return rn_fail(RN_EFORMAT, "%s: tensor %s is %s %s, but %s of %s is %s", a->path, t->name, have,
+                   rn_dtype_name(t->dtype), p->name, a->m->text, need);
+}
+
+static int fail_missing(const struct attempt *a, const struct rn_param *p)
+{
+    const struct rn_node *n = &a->m->graph.node[p->node];
+    if (n->op == &rn_op_linear)
+        return rn_fail(RN_EFORMAT,
+                       "%s: it has no classifier (%s of %s), so it extracts features; --head N "
+                       "gives it a fresh one of N classes",
+                       a->path, p->name, a->m->text);
+    return rn_fail(RN_EFORMAT, "%s: no tensor is %s%s of %s", a->path, p->name,
+                   n->op == &rn_op_bn ? ", a batch norm" : "", a->m->text);
+}
+
+/* Gives parameter i its tensor; a count of batches may lack, and the head where one is made. */
+static int take(struct attempt *a, int i)
+{
+    const struct rn_param *p = &a->m->graph.param[i];
+    struct rn_seen *s = find(&a->view, p->name);
+    bool counter = p->dtype == RN_I64;
+    bool linear = a->m->graph.node[p->node].op == &rn_op_linear;
+    if (!s && linear && a->r->head && !rn_view_find(&a->view, "fc.weight")) {
+        a->made_head = true;
+        return 0;
+    }
+    if (!s)
+        return counter ? 0 : fail_missing(a, p);
+    bool good = counter ? rn_is_counter(s->t) : rn_dtype_is_float(s->t->dtype);
+    if (!counter && s->t->rank != p->rank)
+        good = false;
+    for (int d = 0; d < p->rank && good && !counter; d++)
+        good = s->t->dim[d] == (size_t)p->dim[d];
+    if (!good)
+        return fail_shape(a, p, s->t);
+    a->tensor[i] = s->t;
+    s->used = true;
+    return 0;
+}
+
+/* Tensors without part in what a network computes. */
+static bool idle(const struct rn_seen *s)
+{
+    static const char *const parts[] = { "optim.", "optimizer.",      "ema.",   "model_ema.",
+                                         "aux.",   "aux_classifier.", "fc_aux." };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!strncmp(s->name, parts[i], strlen(parts[i])))
+            return true;
+    return rn_dtype_is_whole(s->t->dtype) || s->t->bytes == 0;
+}
+
+static int fail_left_over(const struct attempt *a, const struct rn_seen *s)
+{
+    bool slope = s->t->rank <= 1 && (strstr(s->name, "relu") || strstr(s->name, "act"));
+    return rn_fail(RN_EFORMAT, "%s: tensor %s has no place in %s%s", a->path, s->t->name,
+                   a->m->text,
+                   slope ? ": a learned slope would change what it computes"
+                         : ", and may change what the network computes");
+}
+
+static int fit(struct attempt *a)
+{
+    for (int i = 0; i < a->view.n; i++)
+        a->view.item[i].used = false;
+    for (int i = 0; i < a->m->graph.params; i++) {
+        int status = take(a, i);
+        if (status)
+            return status;
+    }
+    for (int i = 0; i < a->view.n; i++)
+        if (!a->view.item[i].used && !idle(&a->view.item[i]))
+            return fail_left_over(a, &a->view.item[i]);
+    return 0;
+}
+
+/* Rows of blocks that rn_guess_spec() does not read. */
+static bool is_other(const struct rn_variant *v)
+{
+    struct rn_spec s;
+    return !rn_spec_parse(&s, v->name) && !s.single && s.block > RN_BLOCK_PREACT_BOTTLENECK;
+}
+
+static int try_rows(struct attempt *a, int status)
+{
+    char sentence[RN_ERROR_SIZE];
+    snprintf(sentence, sizeof sentence, "%s", rn_error());
+    for (const struct rn_variant *v = rn_variants; v->name; v++)
+        if (is_other(v) && !plan(a, v->name) && !fit(a))
+            return 0;
+    return rn_fail(status, "%s", sentence);
+}
+
+/* The spec that was asked for, else that of the structure, else a row. */
+static int try_names(struct attempt *a, const struct rn_dialect *d)
+{
+    struct rn_spec s;
+    char text[512];
+    int status = view_init(&a->view, a->w, d, a->path);
+    if (status)
+        return status;
+    if (a->r->spec) {
+        status = plan(a, a->r->spec);
+        return status ? status : fit(a);
+    }
+    if ((status = rn_guess_spec(&s, &a->view, a->path)))
+        return try_rows(a, status);
+    if ((status = rn_spec_print(&s, text, sizeof text)) || (status = plan(a, text)))
+        return status;
+    return fit(a);
+}
+
+/* ---- by order ---- */
+
+/* Of the first convolution in the file. */
+static int channels_in_order(const struct rn_weights *w)
+{
+    for (int i = 0; i < w->tensors; i++)
+        if (w->tensor[i].rank == 4)
+            return dim_of(&w->tensor[i], 1, CHANNELS_MAX);
+    return 0;
+}
+
+static int classes_in_order(const struct rn_weights *w)
+{
+    int classes = 0;
+    for (int i = 0; i < w->tensors; i++)
+        if (w->tensor[i].rank == 2)
+            classes = dim_of(&w->tensor[i], 0, CLASSES_MAX);
+    return classes;
+}
+
+static bool try_order(struct attempt *a, const char *spec)
+{
+    attempt_release(a);
+    if (rn_model_plan(&a->m, spec, rn_spec_sets(spec, "in") ? 0 : channels_in_order(a->w), 0, 0,
+                      rn_spec_sets(spec, "classes") ? 0 : classes_in_order(a->w)))
+        return false;
+    int n = a->m->graph.params, *index = rn_alloc((size_t)n, sizeof *index);
+    a->tensor = rn_alloc((size_t)n, sizeof *a->tensor);
+    bool found = index && a->tensor && rn_order_fits(index, &a->m->graph, a->w);
+    for (int i = 0; i < n && found; i++)
+        a->tensor[i] = index[i] >= 0 ? &a->w->tensor[index[i]] : NULL;
+    rn_free(index);
+    return found;
+}
+
+static bool try_orders(struct attempt *a)
+{
+    if (a->r->spec)
+        return try_order(a, a->r->spec);
+    for (const struct rn_variant *v = rn_variants; v->name; v++)
+        if (try_order(a, v->name) && !a->m->spec.single)
+            return true;
+    return false;
+}
+
+/* ---- the model ---- */
+
+static const void *made(struct rn_weights *next, const struct rn_model *fresh,
+                        const struct rn_param *p, int i)
+{
+    if (p->dtype == RN_I64)
+        return rn_edit_block(next, sizeof(int64_t));
+    void *data = rn_edit_block(next, rn_param_bytes(p));
+    if (data)
+        memcpy(data, fresh->value[i], rn_param_bytes(p));
+    return data;
+}
+
+/* Parameter i from its tensor t, in the type that it has in our files. */
+static int gather(struct rn_weights *next, const struct rn_model *m, int i,
+                  const struct rn_tensor *t)
+{
+    const struct rn_param *p = &m->graph.param[i];
+    if (p->dtype != RN_I64)
+        return rn_edit_cast(next, t, p->name, p->dtype);
+    int64_t *count = rn_edit_block(next, sizeof *count);
+    if (!count)
+        return RN_EMEM;
+    *count = (int64_t)rn_element(t, 0);
+    return rn_edit_param(next, m, i, count);
+}
+
+static int build(struct rn_weights *w, const struct attempt *a)
+{
+    struct rn_weights next;
+    struct rn_model *fresh = NULL;
+    int status = 0;
+    if (a->made_head && !(status = rn_model_new(&fresh, a->m->text, 0, 0, 0, 0)))
+        rn_model_init(fresh, RN_INIT_DEFAULT, 0);
+    rn_edit_begin(&next, w);
+    if (!status)
+        status = rn_edit_meta(&next, w, false);
+    if (!status)
+        status = rn_gather_description(&next, a->m);
+    for (int i = 0; i < a->m->graph.params && !status; i++) {
+        const void *data;
+        if (a->tensor[i])
+            status = gather(&next, a->m, i, a->tensor[i]);
+        else if ((data = made(&next, fresh, &a->m->graph.param[i], i)))
+            status = rn_edit_param(&next, a->m, i, data);
+        else
+            status = RN_EMEM;
+    }
+    rn_model_free(fresh);
+    return rn_edit_end(w, &next, status);
+}
+
+static void warn_idle(const struct attempt *a)
+{
+    char sentence[256];
+    for (int i = 0; i < a->view.n && a->r->warn; i++) {
+        const struct rn_seen *s = &a->view.item[i];
+        if (s->used)
+            continue;
+        snprintf(sentence, sizeof sentence, "tensor %s is left out: %s does not use it", s->t->name,
+                 a->m->spec.variant->name);
+        a->r->warn(sentence);
+    }
+}
+
+static int known_names(const struct rn_view *v)
+{
+    int known = 0;
+    for (int i = 0; i < v->n; i++)
+        known += rn_name_known(v->item[i].name);
+    return known;
+}
+
+/* The dialect that accounts for the file; on failure the sentence is that of the nearest. */
+static int try_dialects(struct attempt *a, const char **names)
+{
+    char sentence[RN_ERROR_SIZE] = "";
+    int best = -1, status = 0;
+    for (const struct rn_dialect *d = rn_dialects; d->name; d++) {
+        attempt_release(a);
+        int now = try_names(a, d);
+        if (!now || now == RN_EMEM) {
+            *names = d->name;
+            return now;
+        }
+        int known = known_names(&a->view);
+        if (known > best) {
+            best = known;
+            status = now;
+            snprintf(sentence, sizeof sentence, "%s", rn_error());
+        }
+    }
+    return rn_fail(status, "%s", sentence);
+}
+
+int rn_weights_recognise(struct rn_weights *w, const char *path, struct rn_recognition *r)
+{
+    struct attempt a = { .w = w, .path = path, .r = r };
+    struct rn_spec s;
+    char sentence[RN_ERROR_SIZE];
+    int status = r->spec ? rn_spec_parse(&s, r->spec) : 0;
+    if (status)
+        return status;
+    if ((status = try_dialects(&a, &r->names)) && status != RN_EMEM) {
+        snprintf(sentence, sizeof sentence, "%s", rn_error());
+        if (try_orders(&a)) {
+            status = 0;
+            r->names = "order and shape";
+        } else {
+            rn_fail(status, "%s", sentence);
+        }
+    }
+    if (!status) {
+        warn_idle(&a);
+        r->made_head = a.made_head;
+        snprintf(r->found, sizeof r->found, "%s", a.m->text);
+        status = build(w, &a);
+    }
+    attempt_release(&a);
+    return status;
+}
