@@ -130,6 +130,13 @@ void rn_model_free(struct rn_model *m);
 /* Random parameters of `kind`, the same for the same seed (on one C library's log and cos). */
 void rn_model_init(struct rn_model *m, enum rn_init kind, uint64_t seed);
 
+/*
+ * Makes every residual block begin as the identity (of its shortcut): the scale and shift of the
+ * batch norm that ends its branch become 0, or the weights of the convolution where that ends it.
+ * Returns how many; a branch that ends otherwise is left as it is.
+ */
+int rn_model_zero_residual(struct rn_model *m);
+
 /* A model from a weight file ("-": stdin) that carries rn.spec. Returns 0, RN_EIO, RN_EFORMAT or
  * RN_EMEM. */
 int rn_model_open(struct rn_model **out, const char *path);
@@ -367,6 +374,8 @@ struct rn_train_config {
     uint64_t seed;
     double lr, momentum, weight_decay, gamma, warmup_epochs;
     bool nesterov;
+    double drop_path;   /* stochastic depth: the last residual block's rate, from 0 to below 1 */
+    bool zero_residual; /* rn_model_zero_residual() on the random start */
     enum rn_schedule sched;
     int milestone[RN_MILESTONES_MAX], milestones; /* in epochs */
     bool flip;                                    /* random horizontal flip */

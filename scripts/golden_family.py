@@ -104,6 +104,7 @@ class Block(nn.Module):
             setattr(self, "bn%d" % (i + 1), o.norm(conv.in_channels if self.pre else conv.out_channels))
             setattr(self, "relu%d" % (i + 1), nn.ReLU())
         self.se = o.squeeze(k, k)
+        self.keep = 1  # stochastic depth: factors of the pictures, [N, 1, 1, 1]
         self.downsample, self.zeros = None, None
         if not self.plain and (stride > 1 or c != k):
             self.project(o, c, k, stride)
@@ -137,7 +138,7 @@ class Block(nn.Module):
             x = self.downsample(x)
         elif self.zeros:
             x = self.zeros(x)
-        y = y if self.plain else x + y
+        y = y if self.plain else x + self.keep * y
         return y if self.pre else self.part(self.depth - 1, "relu")(y)
 
 

@@ -29,6 +29,7 @@ struct rn_call {
     const float *x;
     const float *residual; /* laid out like y, added before the activation; or an op's 2nd input */
     bool relu;             /* the activation behind, fused */
+    const float *keep;     /* [N]: y = relu(keep[n] * op(x) + residual) in training; NULL: all 1 */
     float *y;
     void *saved;               /* op->saved(): written by forward, read by backward */
     void *scratch;             /* op->scratch(); shared by the team, 64-byte aligned */
