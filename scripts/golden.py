@@ -47,6 +47,9 @@ KERAS = dict(block="basic", stem="7x7", shortcut="conv-bn", same=True, bias=True
 PLAIN = dict(block="basic", stem="3x3", shortcut="pad", plain=True)
 SE = dict(block="basic", stem="3x3", shortcut="pad-end", se=0.25)
 REGNET = dict(block="regnet", stem="3x3-s2", first=2, se=0.25, middle=lambda k: (k, k // 8))
+INCEPTION = dict(block="inception", stem="7x7", bias=True)
+INCEPTION_BN = dict(block="inception-bn", stem="3x3")
+SHIFT = dict(block="shift", stem="3x3", shortcut="conv-bn", middle=lambda k: (k * 3 // 2, 1))
 DROP = dict(block="basic", stem="3x3", shortcut="conv-bn", drop=0.6)
 DROP_SE = dict(block="basic", stem="3x3", shortcut="pad", se=0.25, drop=0.5)
 DROP_PRE = dict(block="preact", stem="3x3", shortcut="conv", drop=0.5)
@@ -69,6 +72,11 @@ NETWORKS += [(name + "-narrow", spec, options, stem, stages, chw, 6, 10, False, 
     ("drop", "resnet18:stages=2x6+2x8,stem=3x3,stem-width=6", DROP, 6, [(2, 6), (2, 8)], (3, 11, 12)),
     ("drop-se", "cifar-resnet20:stages=2x8+1x12,stem-width=8,se=0.25", DROP_SE, 8, [(2, 8), (1, 12)], (3, 11, 12)),
     ("drop-preact", "preact-resnet18:stages=2x6+1x8,stem=3x3,stem-width=6", DROP_PRE, 6, [(2, 6), (1, 8)], (3, 11, 12)),
+    ("inception", "d2l-resnet:block=inception,stages=1x16+1x25,stem-width=8", INCEPTION, 8, [(1, 16), (1, 25)], (1, 27, 30)),
+    ("inception-bn", "resnet18:block=inception-bn,stages=1x32+1x40,stem=3x3,stem-width=6", INCEPTION_BN, 6,
+     [(1, 32), (1, 40)], (3, 8, 9)),
+    ("shift", "resnet18:block=shift,stages=1x14+1x20,stem=3x3,stem-width=9,bot-mul=1.5", SHIFT, 9, [(1, 14), (1, 20)],
+     (3, 11, 10)),
     ("fast", "resnet9:stages=2x8+1x12+2x16,stem-width=6", FAST, 6, [(2, 8), (1, 12), (2, 16)], (3, 24, 24)),
 ]]
 
@@ -220,7 +228,8 @@ def margin(net, x):
             windows = F.unfold(F.pad(x, pads, value=-1e9), m.kernel_size, stride=m.stride)
             windows = windows.reshape(x.shape[0], x.shape[1], m.kernel_size**2, -1)
         top = windows.topk(2, 2).values
-        apart = (top[:, :, 0] - top[:, :, 1])[top[:, :, 1] != 0]  # ReLU's zeros may tie
+        apart = (top[:, :, 0] - top[:, :, 1])[top[:, :, 1] != 0]  # ReLU's zeros may tie,
+        apart = apart[apart != 0]  # and what another pool has doubled: the first wins on both sides
         if apart.numel():
             near.append(apart.min().item())
     hooks += [m.register_forward_hook(pool) for m in net.modules()

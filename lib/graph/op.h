@@ -61,6 +61,6 @@ struct rn_op {
 };
 
 extern const struct rn_op rn_op_input, rn_op_conv, rn_op_bn, rn_op_relu, rn_op_add, rn_op_maxpool,
-    rn_op_avgpool, rn_op_meanpool, rn_op_linear, rn_op_pad, rn_op_gate;
+    rn_op_avgpool, rn_op_meanpool, rn_op_linear, rn_op_pad, rn_op_gate, rn_op_concat, rn_op_shift;
 
 #endif
