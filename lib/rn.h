@@ -137,6 +137,19 @@ void rn_model_init(struct rn_model *m, enum rn_init kind, uint64_t seed);
  */
 int rn_model_zero_residual(struct rn_model *m);
 
+/*
+ * The network `spec`, which is m's with more blocks in its stages, its new blocks the identity and
+ * all else as in m: the same outputs, to be trained further.
+ *   at    in  the new blocks stand behind this block of their stage, from 0; -1: behind the last
+ *   seed  in  of the new blocks' random weights; those that end their branches are zero
+ * Returns 0, RN_EUSAGE (another network, or blocks that can't be the identity) or RN_EMEM.
+ */
+int rn_model_grow(struct rn_model **out, const struct rn_model *m, const char *spec, int at,
+                  uint64_t seed);
+/* m with its grouped convolutions dense, block-diagonal: the same outputs, but for rounding. Returns
+ * 0, RN_EUSAGE (no grouped convolution) or RN_EMEM. */
+int rn_model_ungroup(struct rn_model **out, const struct rn_model *m);
+
 /* A model from a weight file ("-": stdin) that carries rn.spec. Returns 0, RN_EIO, RN_EFORMAT or
  * RN_EMEM. */
 int rn_model_open(struct rn_model **out, const char *path);
@@ -314,6 +327,11 @@ void rn_session_run(struct rn_session *s, const float *x, int n,
                     float *logits); /* x [n][H][W][C] -> logits [n][classes] */
 int rn_session_bytes(const struct rn_model *m, int batch, int threads,
                      size_t *bytes); /* what `new` would allocate */
+
+/* Largest difference between the logits of two models of one input on n random pictures, over the
+ * largest logit. Returns 0, RN_EUSAGE (other inputs or classes) or RN_EMEM. */
+int rn_model_compare(const struct rn_model *a, const struct rn_model *b, int n, uint64_t seed,
+                     double *difference);
 
 /* prob[i] = exp(logit[i]) / sum over j of exp(logit[j]), computed about the largest logit, in
  * double. NaN gives NaN. */

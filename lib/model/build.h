@@ -45,6 +45,9 @@ int rn_put_se(struct rn_build *b, int x, const char *part, int squeezed);
 /* One of the kinds, in a file of its own. */
 int rn_put_inception(struct rn_build *b, const struct rn_place *p);
 
+/* layer2.0: number i, from 0, of a stage, from 1. */
+void rn_block_name(const struct rn_spec *s, int stage, int i, char *text, size_t size);
+
 /* The block of the spec's kind; b->prefix is set. */
 int rn_put_block(struct rn_build *b, const struct rn_place *p);
 
