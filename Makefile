@@ -17,6 +17,7 @@ SRC    := $(sort $(foreach d,$(LAYERS) kernels kernels/ref kernels/$(ARCH),$(wil
 OBJ    := $(addprefix $(B)/,$(SRC:.c=.o) $(VEC))
 CMDOBJ := $(B)/cmd/opt.o $(B)/cmd/say.o
 SUMMARYOBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard cmd/summary_*.c)))
+CONVERTOBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard cmd/convert_*.c)))
 BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard cmd/bench_*.c)))
 UNIT   := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/*.c)))
 FUZZ   := $(patsubst %.c,$(B)/%,$(filter-out tests/fuzz/driver.c,$(sort $(wildcard tests/fuzz/*.c))))
@@ -57,6 +58,7 @@ $(addprefix $(B)/,$(TOOLS)): $(B)/rn-%: $(B)/cmd/rn-%.o $(CMDOBJ) $(B)/librn.a
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 $(B)/rn-bench: $(BENCHOBJ)
 $(B)/rn-summary: $(SUMMARYOBJ)
+$(B)/rn-convert: $(CONVERTOBJ)
 $(B)/librn.a: $(OBJ) $(B)/objects
 	@echo "  AR    $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $(OBJ)
@@ -80,7 +82,7 @@ note = $(if $(filter install-files uninstall,$(MAKECMDGOALS)),,$(shell mkdir -p 
 $(B)/flags $(B)/objects: ;
 $(call note,$(B)/flags,$(CC) $(ALL_CFLAGS))
 $(call note,$(B)/objects,$(OBJ))
--include $(OBJ:.o=.d) $(CMDOBJ:.o=.d) $(BENCHOBJ:.o=.d) $(SUMMARYOBJ:.o=.d) $(KERN:.o=.d) $(UNIT:=.d) $(FUZZ:=.d) $(patsubst %,$(B)/cmd/%.d,$(TOOLS))
+-include $(OBJ:.o=.d) $(CMDOBJ:.o=.d) $(BENCHOBJ:.o=.d) $(SUMMARYOBJ:.o=.d) $(CONVERTOBJ:.o=.d) $(KERN:.o=.d) $(UNIT:=.d) $(FUZZ:=.d) $(patsubst %,$(B)/cmd/%.d,$(TOOLS))
 
 # Who says no -j to `make check` or `make demo` does not want to wait for one compiler at a time.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
