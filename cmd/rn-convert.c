@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include "convert.h"
+#include "convert_grow.h"
 #include "opt.h"
 #include "say.h"
 
 enum { DTYPE_F32, DTYPE_F16, DTYPE_BF16 };
 
 struct convert_options convert = { .dtype = -1 };
+static struct grow_options grow = { .behind = -1 };
 static const char *const dtype_words[] = { "f32", "f16", "bf16", NULL };
 
 static const struct opt opts[] = {
@@ -43,6 +45,13 @@ static const struct opt opts[] = {
             1000000),
     OPT_FLAG(0, "fold", &convert.fold, "batch norms into the convolutions before them"),
     OPT_ENUM(0, "dtype", &convert.dtype, "NAME", "numbers as f32, f16 or bf16 (f32)", dtype_words),
+    OPT_STRING(0, "grow", &grow.spec, "SPEC",
+               "the same network with more blocks, the new ones the identity"),
+    OPT_INT(0, "behind", &grow.behind, "N",
+            "new blocks stand behind block N of their stage, from 0 (the last)", 0, 1000),
+    OPT_FLAG(0, "ungroup", &grow.ungroup, "grouped convolutions as dense, block-diagonal ones"),
+    OPT_FLAG(0, "verify", &grow.verify,
+             "print how much the outputs of random pictures differ; -o only if by rounding"),
     OPT_FLAG(0, "list", &convert.list, "a table of the tensors instead"),
     OPT_FLAG(0, "diff", &convert.diff, "a table of what differs between two files instead"),
     OPT_STRING(0, "compare", &convert.compare, "FILE",
@@ -54,8 +63,9 @@ static const struct opt opts[] = {
 
 static const struct opt_tool tool = {
     .name = "rn-convert",
-    .usage =
-        "[OPTION]... IN\n--average [OPTION]... IN...\n--list IN\n--diff IN IN\n--compare FILE IN",
+    .usage = "[OPTION]... IN\n--average [OPTION]... IN...\n--grow SPEC [--behind N] [--verify] [-o "
+             "FILE] MODEL\n"
+             "--ungroup [--verify] [-o FILE] MODEL\n--list IN\n--diff IN IN\n--compare FILE IN",
     .about =
         "Makes a model of ours of a weight file IN (- is standard input), and of models others.",
     .opts = opts,
@@ -163,21 +173,27 @@ static const char *suffix(const char *path)
     return dot && dot != name ? dot + 1 : NULL;
 }
 
-static int convert_files(char **in, int n)
+static const char *output_path(void)
 {
     bool to_stdout = !convert.output || strcmp(convert.output, "-") == 0;
-    bool keep = convert.names && strcmp(convert.names, "keep") == 0;
-    const char *format = convert.format;
-    if (!format && !to_stdout)
-        format = suffix(convert.output);
     if (to_stdout && !common.force)
         refuse_terminal();
+    return to_stdout ? "-" : convert.output;
+}
+
+static int convert_files(char **in, int n)
+{
+    const char *output = output_path();
+    bool keep = convert.names && strcmp(convert.names, "keep") == 0;
+    const char *format = convert.format;
+    if (!format)
+        format = suffix(output);
     struct rn_weights *w = keep ? open_file(in[0]) : open_model(in[0]);
     if (convert.average)
         step_average(w, in, n);
     if (!keep)
         run_steps(w, in[0]);
-    must(rn_weights_export(w, to_stdout ? "-" : convert.output, format ? format : "safetensors"));
+    must(rn_weights_export(w, output, format ? format : "safetensors"));
     rn_weights_close(w);
     return 0;
 }
@@ -189,6 +205,34 @@ static bool changes(void)
 {
     return convert.head || convert.fold || convert.strip || convert.dtype >= 0 || convert.labels ||
            convert.means || convert.stds || convert.size[0] || convert.resize || convert.preset;
+}
+
+static bool grows(void)
+{
+    return grow.spec || grow.ungroup;
+}
+
+static void check_grow(void)
+{
+    if (!grows() && (grow.verify || grow.behind >= 0))
+        die("--%s goes with --grow%s", grow.verify ? "verify" : "behind",
+            grow.verify ? " or --ungroup" : "");
+    if (grow.behind >= 0 && !grow.spec)
+        die("--behind goes with --grow");
+    if (grows() && convert.list)
+        die("--list converts nothing: it goes without --grow and --ungroup");
+    if (grows() && (convert.diff || convert.compare || convert.average || convert.names ||
+                    convert.arch || convert.ema || changes()))
+        die("--grow and --ungroup go without the other changes: one after the other, in a pipe");
+    if (grows() && convert.format && strcmp(convert.format, "safetensors") != 0)
+        die("--grow and --ungroup make a model: safetensors, not %s", convert.format);
+    if (grow.verify && (!convert.output || strcmp(convert.output, "-") == 0))
+        die("--verify prints on standard output: give -o FILE for the model");
+}
+
+static int run_grow(const char *in)
+{
+    return convert_grow(&grow, in, output_path());
 }
 
 static void check_options(int operands)
@@ -205,6 +249,7 @@ static void check_options(int operands)
     if (convert.names && strcmp(convert.names, "keep") == 0 &&
         (convert.arch || convert.ema || convert.average || changes()))
         die("--names keep: copies tensors as they are, and goes alone");
+    check_grow();
     if (operands == 0)
         opt_usage("no IN; - is standard input");
     if (convert.diff && operands != 2)
@@ -225,6 +270,8 @@ int main(int argc, char **argv)
         status = put_diff(in);
     else if (convert.compare)
         status = put_compare(in);
+    else if (grows())
+        status = run_grow(in[0]);
     else
         status = convert_files(in, n);
     close_stdout();

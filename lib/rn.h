@@ -130,6 +130,26 @@ void rn_model_free(struct rn_model *m);
 /* Random parameters of `kind`, the same for the same seed (on one C library's log and cos). */
 void rn_model_init(struct rn_model *m, enum rn_init kind, uint64_t seed);
 
+/*
+ * Makes every residual block begin as the identity (of its shortcut): the scale and shift of the
+ * batch norm that ends its branch become 0, or the weights of the convolution where that ends it.
+ * Returns how many; a branch that ends otherwise is left as it is.
+ */
+int rn_model_zero_residual(struct rn_model *m);
+
+/*
+ * The network `spec`, which is m's with more blocks in its stages, its new blocks the identity and
+ * all else as in m: the same outputs, to be trained further.
+ *   at    in  the new blocks stand behind this block of their stage, from 0; -1: behind the last
+ *   seed  in  of the new blocks' random weights; those that end their branches are zero
+ * Returns 0, RN_EUSAGE (another network, or blocks that can't be the identity) or RN_EMEM.
+ */
+int rn_model_grow(struct rn_model **out, const struct rn_model *m, const char *spec, int at,
+                  uint64_t seed);
+/* m with its grouped convolutions dense, block-diagonal: the same outputs, but for rounding. Returns
+ * 0, RN_EUSAGE (no grouped convolution) or RN_EMEM. */
+int rn_model_ungroup(struct rn_model **out, const struct rn_model *m);
+
 /* A model from a weight file ("-": stdin) that carries rn.spec. Returns 0, RN_EIO, RN_EFORMAT or
  * RN_EMEM. */
 int rn_model_open(struct rn_model **out, const char *path);
@@ -389,6 +409,12 @@ void rn_session_run(struct rn_session *s, const float *x, int n,
 int rn_session_bytes(const struct rn_model *m, int batch, int threads,
                      size_t *bytes); /* what `new` would allocate */
 
+/* The largest difference between the logits of two models on n random pictures, over the largest
+ * logit of the reference; infinite where a NaN stands beside a number. Returns 0, RN_EUSAGE (other
+ * inputs or classes) or RN_EMEM. */
+int rn_model_difference(const struct rn_model *m, const struct rn_model *reference, int n,
+                        uint64_t seed, double *relative);
+
 /* prob[i] = exp(logit[i]) / sum over j of exp(logit[j]), computed about the largest logit, in
  * double. NaN gives NaN. */
 void rn_softmax(const float *logits, int classes, float *prob);
@@ -448,6 +474,8 @@ struct rn_train_config {
     uint64_t seed;
     double lr, momentum, weight_decay, gamma, warmup_epochs;
     bool nesterov;
+    double drop_path;   /* stochastic depth: the last residual block's rate, from 0 to below 1 */
+    bool zero_residual; /* rn_model_zero_residual() on the random start */
     enum rn_schedule sched;
     int milestone[RN_MILESTONES_MAX], milestones; /* in epochs */
     bool flip;                                    /* random horizontal flip */

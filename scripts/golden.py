@@ -49,6 +49,12 @@ KERAS = dict(block="basic", stem="7x7", shortcut="conv-bn", same=True, bias=True
 PLAIN = dict(block="basic", stem="3x3", shortcut="pad", plain=True)
 SE = dict(block="basic", stem="3x3", shortcut="pad-end", se=0.25)
 REGNET = dict(block="regnet", stem="3x3-s2", first=2, se=0.25, middle=lambda k: (k, k // 8))
+INCEPTION = dict(block="inception", stem="7x7", bias=True)
+INCEPTION_BN = dict(block="inception-bn", stem="3x3")
+SHIFT = dict(block="shift", stem="3x3", shortcut="conv-bn", middle=lambda k: (k * 3 // 2, 1))
+DROP = dict(block="basic", stem="3x3", shortcut="conv-bn", drop=0.6)
+DROP_SE = dict(block="basic", stem="3x3", shortcut="pad", se=0.25, drop=0.5)
+DROP_PRE = dict(block="preact", stem="3x3", shortcut="conv", drop=0.5)
 FAST = dict(block="fast", stem="3x3", first=2, maximum=True)
 NETWORKS += [(name + "-narrow", spec, options, stem, stages, chw, 6, 10, False, 32, 1.2e-5)
              for name, spec, options, stem, stages, chw in [
@@ -65,6 +71,14 @@ NETWORKS += [(name + "-narrow", spec, options, stem, stages, chw, 6, 10, False, 
     ("plain", "cifar-resnet20:stages=2x6+1x8,stem-width=6,plain", PLAIN, 6, [(2, 6), (1, 8)], (3, 14, 12)),
     ("se", "cifar-resnet20:stages=1x8+1x13,stem-width=8,se=0.25,shortcut=pad-end", SE, 8, [(1, 8), (1, 13)], (3, 13, 12)),
     ("regnet", "regnet_y_400mf:stages=1x16+2x24,stem-width=8", REGNET, 8, [(1, 16), (2, 24)], (3, 33, 30)),
+    ("drop", "resnet18:stages=2x6+2x8,stem=3x3,stem-width=6", DROP, 6, [(2, 6), (2, 8)], (3, 11, 12)),
+    ("drop-se", "cifar-resnet20:stages=2x8+1x12,stem-width=8,se=0.25", DROP_SE, 8, [(2, 8), (1, 12)], (3, 11, 12)),
+    ("drop-preact", "preact-resnet18:stages=2x6+1x8,stem=3x3,stem-width=6", DROP_PRE, 6, [(2, 6), (1, 8)], (3, 11, 12)),
+    ("inception", "d2l-resnet:block=inception,stages=1x16+1x25,stem-width=8", INCEPTION, 8, [(1, 16), (1, 25)], (1, 27, 30)),
+    ("inception-bn", "resnet18:block=inception-bn,stages=1x32+1x40,stem=3x3,stem-width=6", INCEPTION_BN, 6,
+     [(1, 32), (1, 40)], (3, 8, 9)),
+    ("shift", "resnet18:block=shift,stages=1x14+1x20,stem=3x3,stem-width=9,bot-mul=1.5", SHIFT, 9, [(1, 14), (1, 20)],
+     (3, 11, 10)),
     ("fast", "resnet9:stages=2x8+1x12+2x16,stem-width=6", FAST, 6, [(2, 8), (1, 12), (2, 16)], (3, 24, 24)),
 ]]
 
@@ -192,10 +206,19 @@ def make(family, stem, stages, shape, classes, seed):
     return net
 
 
+def drop(net, family, step, seed, n):
+    """Stochastic depth for a batch: what torchvision's StochasticDepth by rows draws, from numbers both sides compute."""
+    blocks = [m for m in net.modules() if hasattr(m, "keep")]
+    for b, block in enumerate(blocks):
+        p = family["drop"] * b / (len(blocks) - 1)
+        u = (uniform("drop.%d.%d" % (step, b), seed, n).reshape(n, 1, 1, 1) + 1) / 2
+        block.keep = torch.from_numpy(np.where(u < p, 0, 1 / (1 - p)))
+
+
 def margin(net, x):
     """How near any ReLU comes to its kink and any max pool to a tie of positive values: float32 must not cross."""
     near = []
-    hooks = [m.register_forward_hook(lambda m, i, o: near.append(i[0].abs().min().item()))
+    hooks = [m.register_forward_hook(lambda m, i, o: near.append(i[0][i[0] != 0].abs().min().item()))  # skipped: exact
              for m in net.modules() if isinstance(m, nn.ReLU)]
 
     def pool(m, i, o):
@@ -207,7 +230,8 @@ def margin(net, x):
             windows = F.unfold(F.pad(x, pads, value=-1e9), m.kernel_size, stride=m.stride)
             windows = windows.reshape(x.shape[0], x.shape[1], m.kernel_size**2, -1)
         top = windows.topk(2, 2).values
-        apart = (top[:, :, 0] - top[:, :, 1])[top[:, :, 1] != 0]  # ReLU's zeros may tie
+        apart = (top[:, :, 0] - top[:, :, 1])[top[:, :, 1] != 0]  # ReLU's zeros may tie,
+        apart = apart[apart != 0]  # and what another pool has doubled: the first wins on both sides
         if apart.numel():
             near.append(apart.min().item())
     hooks += [m.register_forward_hook(pool) for m in net.modules()
@@ -243,10 +267,13 @@ def sampled(name, seed, flat, most):
 
 
 def record(name, spec, family, stem, stages, chw, n, classes, nesterov, most, least, folder):
+    dropping = isinstance(family, dict) and "drop" in family
     shape, f32 = (n, *chw), lambda t: t.detach().numpy().astype(np.float32)
     for seed in range(1, 1000):  # the first whose ReLUs keep their distance
         net = make(family, stem, stages, shape, classes, seed)
         x, label = batch(0, seed, shape, classes)
+        if dropping:
+            drop(net, family, 0, seed, n)
         if margin(net, x) > least:
             break
     else:
@@ -258,6 +285,8 @@ def record(name, spec, family, stem, stages, chw, n, classes, nesterov, most, le
     losses = []
     for step in range(STEPS):
         x, label = batch(step, seed, shape, classes)
+        if dropping:
+            drop(net, family, step, seed, n)
         logits = net(x)
         loss = F.cross_entropy(logits, label)
         sgd.zero_grad()
@@ -275,6 +304,7 @@ def record(name, spec, family, stem, stages, chw, n, classes, nesterov, most, le
     write_safetensors("%s/%s.safetensors" % (folder, name), out, {
         "spec": spec, "input": "%dx%dx%d" % chw, "batch": str(n), "classes": str(classes), "seed": str(seed),
         "lr": str(lr), "momentum": str(MOMENTUM), "nesterov": str(int(nesterov)), "weight_decay": str(DECAY),
+        "drop": str(family["drop"] if dropping else 0),
         "torch": torch.__version__})
     print("%-16s seed %d, losses %.4f to %.4f" % (name, seed, losses[0], losses[-1]))
 

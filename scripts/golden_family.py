@@ -1,7 +1,8 @@
 """The family of residual networks in PyTorch, composed from options: what golden.py and golden_counts.py compare with.
 
 Written from the papers and from the names of torchvision and timm, independently of the C sources. Options, as a dict:
-block (basic, bottleneck, preact, preact-bottleneck, regnet, fast), stages [(blocks, channels)], stem (7x7, 3x3, 3x3-s2,
+block (basic, bottleneck, preact, preact-bottleneck, regnet, fast, inception,
+inception-bn, shift), stages [(blocks, channels)], stem (7x7, 3x3, 3x3-s2,
 deep), width of the stem, shortcut (conv-bn, conv, pad, pad-end, avg), v1 (stride on the first 1x1), middle (function of
 the channels out: channels and groups of a bottleneck's 3x3), se, plain, bias, same (padding), eps, momentum, biased,
 first (stride of stage 1), maximum (global max pool).
@@ -104,6 +105,7 @@ class Block(nn.Module):
             setattr(self, "bn%d" % (i + 1), o.norm(conv.in_channels if self.pre else conv.out_channels))
             setattr(self, "relu%d" % (i + 1), nn.ReLU())
         self.se = o.squeeze(k, k)
+        self.keep = 1  # stochastic depth: factors of the pictures, [N, 1, 1, 1]
         self.downsample, self.zeros = None, None
         if not self.plain and (stride > 1 or c != k):
             self.project(o, c, k, stride)
@@ -137,7 +139,7 @@ class Block(nn.Module):
             x = self.downsample(x)
         elif self.zeros:
             x = self.zeros(x)
-        y = y if self.plain else x + y
+        y = y if self.plain else x + self.keep * y
         return y if self.pre else self.part(self.depth - 1, "relu")(y)
 
 
@@ -171,6 +173,60 @@ class FastBlock(nn.Module):
     def forward(self, x):
         y = self.relu1(self.bn1(self.conv1(x)))
         return self.maxpool(y) if self.first else x + self.relu2(self.bn2(self.conv2(y)))
+
+
+class Inception(nn.Module):
+    """Dive into Deep Learning 8.4, after a max pool where there is a stride; norm: batch norm behind convolutions."""
+
+    def __init__(self, o, c, k, stride):
+        super().__init__()
+        def layer(name, c, k, size):
+            setattr(self, name, o.conv(c, k, size))
+            setattr(self, name + "_bn", o.norm(k) if o["block"] == "inception-bn" else nn.Identity())
+            setattr(self, name + "_relu", nn.ReLU())
+            return k
+        self.maxpool = o.pool(3, stride, 1) if stride > 1 else nn.Identity()
+        c1, c2, c3 = k // 4, k // 2, k // 8
+        layer("b1_1", c, c1, 1)
+        layer("b2_2", layer("b2_1", c, 3 * k // 8, 1), c2, 3)
+        layer("b3_2", layer("b3_1", c, k // 16, 1), c3, 5)
+        self.b4_1 = o.pool(3, 1, 1)
+        layer("b4_2", c, k - c1 - c2 - c3, 1)
+
+    def run(self, name, x):
+        return getattr(self, name + "_relu")(getattr(self, name + "_bn")(getattr(self, name)(x)))
+
+    def forward(self, x):
+        x = self.maxpool(x)
+        return torch.cat((self.run("b1_1", x), self.run("b2_2", self.run("b2_1", x)),
+                          self.run("b3_2", self.run("b3_1", x)), self.run("b4_2", self.b4_1(x))), 1)
+
+
+class Shift(nn.Module):
+    """Wu et al. 2018: a depthwise convolution with one tap for each channel, in nine parts; the rest in the middle."""
+
+    def forward(self, x):
+        c = x.shape[1]
+        w = x.new_zeros(c, 1, 3, 3)
+        for i in range(c):
+            d = i // (c // 9) if i < c // 9 * 9 else 4
+            w[i, 0, d // 3, d % 3] = 1
+        return F.conv2d(x, w, padding=1, groups=c)
+
+
+class ShiftBlock(nn.Module):
+    def __init__(self, o, c, k, stride):
+        super().__init__()
+        width = o["middle"](k)[0]
+        self.conv1, self.bn1, self.relu1 = o.conv(c, width, 1), o.norm(width), nn.ReLU()
+        self.shift = Shift()
+        self.conv2, self.bn2, self.relu2 = o.conv(width, k, 1, stride), o.norm(k), nn.ReLU()
+        change = stride > 1 or c != k
+        self.downsample = nn.Sequential(o.conv(c, k, 1, stride), o.norm(k)) if change else nn.Identity()
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(self.shift(self.relu1(self.bn1(self.conv1(x))))))
+        return self.relu2(y + self.downsample(x))
 
 
 def stem(o, channels):
@@ -219,6 +275,10 @@ class Composed(nn.Module):
     def block(self, c, k, stride, first):
         if self.o["block"] == "fast":
             return FastBlock(self.o, c, k, stride, first)
+        if self.o["block"].startswith("inception"):
+            return Inception(self.o, c, k, stride)
+        if self.o["block"] == "shift":
+            return ShiftBlock(self.o, c, k, stride)
         return (RegNetBlock if self.regnet else Block)(self.o, c, k, stride)
 
     def forward(self, x):

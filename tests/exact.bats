@@ -16,7 +16,7 @@ setup() {
 }
 
 SETTINGS=(-a "cifar-resnet20:stages=1x8+1x16+1x16,stem-width=8" -b 32 -e 3 --lr 0.05 --momentum 0.9 --weight-decay 1e-4
-    --sched cosine --augment "flip,crop=2")
+    --sched cosine --augment "flip,crop=2" --drop-path 0.3)
 
 # Columns of the log that do not depend on time.
 exact_log() { cut -f 1-6 "$1"; }

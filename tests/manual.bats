@@ -55,7 +55,7 @@ items() {
 # Lines of the manuals on stdin, told here: small data and narrow networks, the same otherwise.
 narrow() {
     sed -e "s|$FASHION|$DATA|g; s|ssh nas ||; s|\\\\e|\\\\|g" \
-        -e 's/-a cifar-resnet20/&:stages=1x4+1x8+1x8,stem-width=4/'
+        -e 's/-a cifar-resnet20/&:stages=1x4+1x8+1x8,stem-width=4/; s/--grow cifar-resnet32/&:stages=2x4+2x8+1x8,stem-width=4/'
 }
 
 @test "every example runs" {

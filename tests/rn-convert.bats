@@ -187,3 +187,33 @@ near() {
     fails 2 'no/such' rn-convert -o no/such/out "$MODEL"
     [ -z "$(ls)" ]
 }
+
+@test "--grow: the same outputs, and training goes on" {
+    rn-convert --grow cifar-resnet20:stages=2x4+3x8+1x8,stem-width=4 --verify -o grown "$MODEL" >said
+    [ "$(cat said)" = $'difference\t0' ]
+    rn-infer -m "$MODEL" --logits "$DATA" | cmp - <(rn-infer -m grown --logits "$DATA")
+    rn-convert --grow cifar-resnet20:stages=2x4+3x8+1x8,stem-width=4 --behind 0 "$MODEL" >behind
+    rn-infer -m behind --logits "$DATA" | cmp - <(rn-infer -m grown --logits "$DATA")
+    rn-train --weights grown -e 1 -b 32 --lr 0.01 --log /dev/null -o on "$DATA"
+    [ "$(rn-convert --list on | wc -l)" -eq "$(rn-convert --list grown | wc -l)" ]
+    run ! cmp -s on grown
+}
+
+@test "--ungroup: dense, with the same outputs" {
+    rn-train -a cifar-resnet20:stages=1x8+1x16,stem-width=8,groups=4 -e 1 -b 32 --log /dev/null -o grouped "$DATA"
+    rn-convert --ungroup --verify -o dense grouped >said
+    awk -F '\t' '$1 == "difference" && $2 < 1e-6 { good = 1 } END { exit !good }' said
+    [ "$(rn-convert --list dense | awk '$1 == "layer1.0.conv1.weight" { print $3 }')" = 8x8x3x3 ]
+    fails 2 'no grouped convolution' rn-convert --ungroup -o out dense
+    [ ! -e out ]
+}
+
+@test "growing: what is refused" {
+    fails 2 'more blocks' rn-convert --grow cifar-resnet20:stages=1x4+1x8+1x16,stem-width=4 -o out "$MODEL"
+    fails 2 'differ in stem-width' rn-convert --grow cifar-resnet20 -o out "$MODEL"
+    fails 2 '--verify goes with' rn-convert --verify -o out "$MODEL"
+    fails 2 '--behind goes with' rn-convert --behind 1 -o out "$MODEL"
+    fails 2 'give -o FILE' rn-convert --grow cifar-resnet32 --verify "$MODEL"
+    fails 2 '--list' rn-convert --grow cifar-resnet32 --list "$MODEL"
+    [ ! -e out ]
+}

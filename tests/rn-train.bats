@@ -135,7 +135,8 @@ column() { # column NAME: of a log, without its header
     train -o plain >log
     for option in '--lr 0.02' '--momentum 0.5' '--weight-decay 0.01' '--sched cosine' '--warmup-epochs 0.5' '--augment flip' \
         '--augment crop=2' '--mean 0.3' '--std 0.5' '--seed 9' '-b 33' '--init xavier' '--momentum 0.5 --nesterov' \
-        '--size 24' '--resize short=28,crop=24' '--augment resized-crop' '--augment resized-crop=0.5' '-e 2' '--steps 3'; do
+        '--size 24' '--resize short=28,crop=24' '--augment resized-crop' '--augment resized-crop=0.5' '-e 2' '--steps 3' \
+        '--drop-path 0.5' '--zero-init-residual'; do
         echo "$option"
         # shellcheck disable=SC2086
         train $option -o "other$option" >log
@@ -217,6 +218,8 @@ column() { # column NAME: of a log, without its header
     fails 2 '' rn-train -a "$NET,in=3" -o out "$DATA"
     fails 2 '' rn-train -a "$NET,classes=5" -o out "$DATA"
     fails 2 '' rn-train -a "$NET" --mean 0.1,0.2 -o out "$DATA"
+    fails 2 'two residual blocks' rn-train -a "$NET,plain" --drop-path 0.5 -o out "$DATA"
+    fails 2 'no residual block' rn-train -a "$NET,plain" --zero-init-residual -o out "$DATA"
     cut_pictures train 4 >unlabelled
     fails 2 'labels' rn-train -a "$NET" -o out unlabelled
     [ "$(ls)" = unlabelled ]

@@ -9,7 +9,7 @@
 #include "graph/graph.h"
 
 struct rn_unit {
-    int main;     /* node: convolution, linear, pool, pad, gate; -1 */
+    int main;     /* node: convolution, linear, pool, pad, gate, ...; -1 */
     int bn;       /* node, or -1 */
     int add;      /* node, or -1 */
     int relu;     /* node, or -1 */

@@ -72,6 +72,8 @@ static void look(const struct rn_node *n, int *rows, int *stride)
     } else if (n->op == &rn_op_maxpool || n->op == &rn_op_meanpool) {
         *rows = n->as.pool.win.R;
         *stride = n->as.pool.win.stride_h;
+    } else if (n->op == &rn_op_shift) {
+        *rows = 3;
     } else if (n->op == &rn_op_pad) {
         *stride = n->as.pad.stride;
     } else if (n->op == &rn_op_avgpool) {

@@ -29,6 +29,7 @@ struct rn_call {
     const float *x;
     const float *residual; /* laid out like y, added before the activation; or an op's 2nd input */
     bool relu;             /* the activation behind, fused */
+    const float *keep;     /* [N]: y = relu(keep[n] * op(x) + residual) in training; NULL: all 1 */
     float *y;
     void *saved;               /* op->saved(): written by forward, read by backward */
     void *scratch;             /* op->scratch(); shared by the team, 64-byte aligned */
@@ -60,6 +61,6 @@ struct rn_op {
 };
 
 extern const struct rn_op rn_op_input, rn_op_conv, rn_op_bn, rn_op_relu, rn_op_add, rn_op_maxpool,
-    rn_op_avgpool, rn_op_meanpool, rn_op_linear, rn_op_pad, rn_op_gate;
+    rn_op_avgpool, rn_op_meanpool, rn_op_linear, rn_op_pad, rn_op_gate, rn_op_concat, rn_op_shift;
 
 #endif

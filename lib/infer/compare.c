@@ -1,4 +1,4 @@
-/* Two models on the same random picture, their activations held against each other. */
+/* Two models on the same random pictures, their activations or logits held against each other. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,27 +115,35 @@ static bool same_ends(const struct record *a, const struct record *b)
     return same;
 }
 
-static float *random_picture(const struct rn_prep *p, uint64_t seed)
+static float *random_pictures(const struct rn_prep *p, int n, uint64_t seed)
 {
-    size_t n = (size_t)p->H * (size_t)p->W * (size_t)p->C;
-    float *x = rn_alloc(n, sizeof *x);
+    size_t count = (size_t)n * (size_t)p->H * (size_t)p->W * (size_t)p->C;
+    float *x = rn_alloc(count, sizeof *x);
     struct rn_rng r;
     rn_rng_init(&r, seed, RN_RNG_TEST, 0, 0);
-    for (size_t i = 0; i < n && x; i++)
+    for (size_t i = 0; i < count && x; i++)
         x[i] = (float)rn_rng_normal(&r);
     return x;
+}
+
+static int check_inputs(const struct rn_model *a, const struct rn_model *b)
+{
+    const struct rn_prep *p = &a->prep, *q = &b->prep;
+    if (p->C == q->C && p->H == q->H && p->W == q->W)
+        return 0;
+    return rn_fail(RN_EUSAGE, "the models' inputs are %dx%dx%d and %dx%dx%d", p->C, p->H, p->W,
+                   q->C, q->H, q->W);
 }
 
 int rn_model_compare(const struct rn_model *m, const struct rn_model *reference, uint64_t seed,
                      rn_compare_fn *each, void *arg)
 {
-    const struct rn_prep *p = &m->prep, *q = &reference->prep;
     struct record a = { 0 }, b = { 0 };
-    if (p->C != q->C || p->H != q->H || p->W != q->W)
-        return rn_fail(RN_EUSAGE, "the models' inputs are %dx%dx%d and %dx%dx%d", p->C, p->H, p->W,
-                       q->C, q->H, q->W);
-    float *x = random_picture(p, seed);
-    int status = x ? record_run(&a, m, x) : RN_EMEM;
+    int status = check_inputs(m, reference);
+    if (status)
+        return status;
+    float *x = random_pictures(&m->prep, 1, seed);
+    status = x ? record_run(&a, m, x) : RN_EMEM;
     if (!status)
         status = record_run(&b, reference, x);
     if (!status && !same_ends(&a, &b))
@@ -148,5 +156,38 @@ int rn_model_compare(const struct rn_model *m, const struct rn_model *reference,
     record_release(&a);
     record_release(&b);
     rn_free(x);
+    return status;
+}
+
+static int run_logits(const struct rn_model *m, const float *x, int n, float *logits)
+{
+    struct rn_session *s;
+    int status = rn_session_new(&s, m, n, 1);
+    if (status)
+        return status;
+    rn_session_run(s, x, n, logits);
+    rn_session_free(s);
+    return 0;
+}
+
+int rn_model_difference(const struct rn_model *m, const struct rn_model *reference, int n,
+                        uint64_t seed, double *relative)
+{
+    size_t logits = (size_t)n * (size_t)reference->spec.classes;
+    double absolute;
+    int status = check_inputs(m, reference);
+    if (!status && m->spec.classes != reference->spec.classes)
+        status = rn_fail(RN_EUSAGE, "the models have %d and %d classes", m->spec.classes,
+                         reference->spec.classes);
+    if (status)
+        return status;
+    float *x = random_pictures(&m->prep, n, seed), *y = rn_alloc(2 * logits, sizeof *y);
+    status = x && y ? run_logits(m, x, n, y) : RN_EMEM;
+    if (!status)
+        status = run_logits(reference, x, n, y + logits);
+    if (!status)
+        distance(y, y + logits, logits, &absolute, relative);
+    rn_free(x);
+    rn_free(y);
     return status;
 }

@@ -218,6 +218,24 @@ static int fast(struct rn_build *b, const struct rn_place *p)
     return join(b, x, p->x);
 }
 
+/* ShiftNet's (Wu et al. 2018): a shift between two 1x1 in the place of 3x3 convolutions, as wide
+ * there as bot-mul says, else as its output; the stride on the second. */
+static int shift(struct rn_build *b, const struct rn_place *p)
+{
+    struct middle m = b->s->bot_mul > 0 ? middle_of(b, p) : (struct middle){ p->channels, 1 };
+    int identity = shortcut(b, p->x, p);
+    int x = rn_put_conv(b, p->x, "conv1", m.width, 1, 1, 1);
+
+    x = rn_put_bn(b, x, "bn1");
+    x = rn_put_relu(b, x, "relu1");
+    x = rn_put_shift(b, x);
+    x = rn_put_conv(b, x, "conv2", p->channels, 1, p->stride, 1);
+    x = rn_put_bn(b, x, "bn2");
+    x = excite(b, x, p);
+    x = join(b, x, identity);
+    return rn_put_relu(b, x, "relu2");
+}
+
 static const struct kind {
     int (*put)(struct rn_build *b, const struct rn_place *p);
     bool preact;
@@ -228,6 +246,9 @@ static const struct kind {
     [RN_BLOCK_PREACT_BOTTLENECK] = { preact_bottleneck, true },
     [RN_BLOCK_REGNET] = { regnet, false },
     [RN_BLOCK_FAST] = { fast, false },
+    [RN_BLOCK_INCEPTION] = { rn_put_inception, false },
+    [RN_BLOCK_INCEPTION_BN] = { rn_put_inception, false },
+    [RN_BLOCK_SHIFT] = { shift, false },
 };
 
 int rn_put_block(struct rn_build *b, const struct rn_place *p)

@@ -68,6 +68,20 @@ int rn_put_add(struct rn_build *b, int x, int y)
     return rn_graph_add(b->g, &n);
 }
 
+int rn_put_concat(struct rn_build *b, int x, int y, const char *name)
+{
+    struct rn_node n = { .op = &rn_op_concat, .inputs = 2, .in = { x, y } };
+    name_node(b, &n, name);
+    return rn_graph_add(b->g, &n);
+}
+
+int rn_put_shift(struct rn_build *b, int x)
+{
+    struct rn_node n = { .op = &rn_op_shift, .inputs = 1, .in = { x } };
+    name_node(b, &n, "shift");
+    return rn_graph_add(b->g, &n);
+}
+
 int rn_put_maxpool(struct rn_build *b, int x, const char *name, int size, int stride, int pad)
 {
     struct rn_node n = { .op = &rn_op_maxpool, .inputs = 1, .in = { x } };

@@ -35,8 +35,18 @@ int rn_put_average(struct rn_build *b, int x, const char *name, int stride);
 /* Option A of He et al. 2015: every stride-th pixel; channels of zeros on both sides or at the end.
  */
 int rn_put_pad(struct rn_build *b, int x, int channels, int stride, bool at_end);
+/* The channels of x, behind them those of y. */
+int rn_put_concat(struct rn_build *b, int x, int y, const char *name);
+/* Channels looking one pixel away, by parts. */
+int rn_put_shift(struct rn_build *b, int x);
 /* Squeeze-and-excitation (Hu et al. 2018) with so many channels inside; part: "se.". */
 int rn_put_se(struct rn_build *b, int x, const char *part, int squeezed);
+
+/* One of the kinds, in a file of its own. */
+int rn_put_inception(struct rn_build *b, const struct rn_place *p);
+
+/* layer2.0: number i, from 0, of a stage, from 1. */
+void rn_block_name(const struct rn_spec *s, int stage, int i, char *text, size_t size);
 
 /* The block of the spec's kind; b->prefix is set. */
 int rn_put_block(struct rn_build *b, const struct rn_place *p);

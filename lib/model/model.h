@@ -35,6 +35,10 @@ int rn_model_set_labels(struct rn_model *m, char *const *label);
 /* Copies a JSON object. Returns 0 or RN_EMEM. */
 int rn_model_set_provenance(struct rn_model *m, const char *json);
 
+/* Makes the branch that an add joins give zero, see rn_model_zero_residual(). Returns whether it ends
+ * so that it can. */
+bool rn_model_zero_branch(const struct rn_model *m, const struct rn_node *add);
+
 /* Value of node n's i-th parameter. */
 void *rn_model_value(const struct rn_model *m, const struct rn_node *n, int i);
 

@@ -40,12 +40,17 @@ static int stem(struct rn_build *b)
     return large || s->stem == RN_STEM_DEEP ? rn_put_maxpool(b, x, "maxpool", 3, 2, 1) : x;
 }
 
+void rn_block_name(const struct rn_spec *s, int stage, int i, char *text, size_t size)
+{
+    if (s->block == RN_BLOCK_REGNET)
+        snprintf(text, size, "trunk_output.block%d.block%d-%d", stage, stage, i);
+    else
+        snprintf(text, size, "layer%d.%d", stage, i);
+}
+
 static void name_block(struct rn_build *b, int number, int i)
 {
-    if (b->s->block == RN_BLOCK_REGNET)
-        snprintf(b->prefix, sizeof b->prefix, "trunk_output.block%d.block%d-%d", number, number, i);
-    else
-        snprintf(b->prefix, sizeof b->prefix, "layer%d.%d", number, i);
+    rn_block_name(b->s, number, i, b->prefix, sizeof b->prefix);
     rn_graph_block(b->g, b->prefix);
 }
 

@@ -9,7 +9,7 @@
  *   cifar-resnet*  He et al. 2015, section 4.2
  *   regnet_*       Radosavovic et al. 2020, as torchvision builds them
  *   resnet9        David Page 2018, with a plain linear layer
- * The last rows are single blocks: residual and resnext are d2l's, the others as in their networks.
+ * The last rows are single blocks: residual, resnext and inception are d2l's, the others as in their networks.
  */
 #include "model/spec.h"
 
@@ -127,6 +127,19 @@ static const struct rn_family d2l_resnext = {
     .init = RN_INIT_XAVIER,
 };
 
+static const struct rn_family d2l_inception = {
+    .spec = { .single = true,
+              .in = 192,
+              .out = 256,
+              .block = RN_BLOCK_INCEPTION,
+              .shortcut = RN_SHORTCUT_CONV,
+              NEUTRAL,
+              .bias = true },
+    .H = 12,
+    .W = 12,
+    .init = RN_INIT_XAVIER,
+};
+
 static const struct rn_family block = {
     .spec = { .single = true,
               .in = 64,
@@ -208,10 +221,12 @@ const struct rn_variant rn_variants[] = {
       "stages=2x72+5x216+13x576+1x1512,group-width=24,se=0.25" },
     { "residual",                &d2l_residual,  "" },
     { "resnext",                 &d2l_resnext,   "" },
+    { "inception",               &d2l_inception, "" },
     { "basic",                   &block,         "" },
     { "bottleneck",              &block,         "in=256,block=bottleneck" },
     { "preact",                  &block,         "block=preact,shortcut=conv" },
     { "preact-bottleneck",       &block,         "in=256,block=preact-bottleneck,shortcut=conv" },
+    { "shift",                   &block,         "block=shift" },
     { 0 },
 };
 /* clang-format on */

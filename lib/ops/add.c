@@ -1,5 +1,5 @@
 /* The sum of two tensors alone: y = relu(x + residual), where no op before it could take the sum as
- * its epilogue. */
+ * its epilogue; with stochastic depth y = relu(keep[n] * x + residual). */
 #include <string.h>
 
 #include "base/err.h"
@@ -20,7 +20,10 @@ static int shape(struct rn_node *n, const struct rn_shape *in)
 static void forward(const struct rn_call *c, int thread, int threads)
 {
     struct rn_range r = rn_share((size_t)c->N * rn_shape_count(c->node->y), thread, threads);
-    c->k->add(c->y + r.first, c->x + r.first, c->residual + r.first, r.last - r.first, c->relu);
+    if (c->keep)
+        rn_epilogue_forward(c, c->x, r);
+    else
+        c->k->add(c->y + r.first, c->x + r.first, c->residual + r.first, r.last - r.first, c->relu);
 }
 
 static void backward(const struct rn_call *c, int thread, int threads)

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "graph/graph.h"
 #include "kernels/kernels.h"
-#include "ops/team.h"
+#include "ops/epilogue.h"
 
 enum { CHUNK = 64 }; /* rows (pixels) */
 
@@ -141,8 +141,10 @@ static void forward(const struct rn_call *c, int thread, int threads)
     }
     struct rn_range r = rn_share(rows_of(c->node, c->N), thread, threads);
     size_t at = r.first * C;
-    c->k->affine(c->y + at, c->x + at, c->residual ? c->residual + at : NULL, a, b,
-                 r.last - r.first, C, c->relu);
+    c->k->affine(c->y + at, c->x + at, c->residual && !c->keep ? c->residual + at : NULL, a, b,
+                 r.last - r.first, C, c->relu && !c->keep);
+    if (c->keep)
+        rn_epilogue_forward(c, c->y, (struct rn_range){ at, r.last * C });
 }
 
 /* ---- backward ---- */
@@ -184,7 +186,7 @@ static void gradient_coefficients(const struct rn_call *c, const struct space *s
     }
 }
 
-static void backward(const struct rn_call *c, int thread, int threads)
+static void masked_backward(const struct rn_call *c, int thread, int threads)
 {
     size_t C = (size_t)c->node->y.C;
     struct space s = space_at(c);
@@ -201,6 +203,19 @@ static void backward(const struct rn_call *c, int thread, int threads)
                   c->x + at, saved_at(c).mean, s.a, s.b, s.k, rows, C, c->dres_add);
     if (c->dx && c->dx_add)
         c->k->add(c->dx + at, c->dx + at, dx, rows * C, false);
+}
+
+/* Stochastic depth makes the epilogue a pass of its own; what is left is batch norm alone. */
+static void backward(const struct rn_call *c, int thread, int threads)
+{
+    struct rn_call alone = *c;
+
+    if (c->keep) {
+        rn_epilogue_backward(c, thread, threads);
+        alone.relu = false;
+        alone.dres = NULL;
+    }
+    masked_backward(&alone, thread, threads);
 }
 
 /* ---- the op ---- */

@@ -115,11 +115,16 @@ static void forward(const struct rn_call *c, int thread, int threads)
                                .x = c->x,
                                .packed = c->packed,
                                .next = c->next,
-                               .residual = c->residual,
-                               .relu = c->relu,
+                               .residual = c->keep ? NULL : c->residual,
+                               .relu = c->relu && !c->keep,
                                .y = c->y,
                                .scratch = c->scratch };
     rn_conv_run(c->conv, RN_FORWARD, &run, thread, threads);
+    if (!c->keep)
+        return;
+    rn_barrier();
+    rn_epilogue_forward(c, c->y,
+                        rn_share((size_t)c->N * rn_shape_count(c->node->y), thread, threads));
 }
 
 static void backward(const struct rn_call *c, int thread, int threads)

@@ -69,6 +69,10 @@ static int check(const struct rn_train_config *c)
         return rn_fail(RN_EUSAGE, "--milestones are for --sched step");
     if (!c->milestones && c->sched == RN_SCHED_STEP)
         return rn_fail(RN_EUSAGE, "--sched step needs --milestones");
+    if (c->drop_path < 0 || c->drop_path >= 1)
+        return rn_fail(RN_EUSAGE, "--drop-path %.9g: takes a rate from 0 to below 1", c->drop_path);
+    if (c->zero_residual && c->weights)
+        return rn_fail(RN_EUSAGE, "--zero-init-residual is for a random start, not for --weights");
     if (c->batch < 1 || c->epochs < 1 || c->threads < 1)
         return rn_fail(RN_EUSAGE, "batch size, epochs and threads start at 1");
     return check_resize(c);
@@ -191,6 +195,11 @@ static int random_model(struct rn_job *job, const struct rn_train_config *c)
 
     if (!status)
         rn_model_init(job->model, c->init, c->seed);
+    if (!status && c->zero_residual && !rn_model_zero_residual(job->model))
+        status = rn_fail(RN_EUSAGE,
+                         "%s: --zero-init-residual: no residual block ends in batch norm or a "
+                         "convolution",
+                         rn_model_spec(job->model));
     return status ? status : set_prep(&job->model->prep, c, NULL);
 }
 

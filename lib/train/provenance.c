@@ -86,6 +86,10 @@ int rn_provenance_make(char **json, const struct rn_train_config *c, const struc
     if (weights)
         json_object_set_new(o, "weights", hash_json(weights));
     json_object_set_new(o, "init", json_string(rn_init_names[init]));
+    if (c->zero_residual)
+        json_object_set_new(o, "zero-init-residual", json_true());
+    if (c->drop_path > 0)
+        json_object_set_new(o, "drop-path", json_real(c->drop_path));
     json_object_set_new(o, "seed", seed_json(c->seed));
     json_object_set_new(o, "batch-size", json_integer(c->batch));
     json_object_set_new(o, "epochs", json_integer(c->epochs));

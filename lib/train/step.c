@@ -73,6 +73,7 @@ void rn_trainer_free(struct rn_trainer *t)
     rn_free(t->unit);
     rn_free(t->grad);
     rn_free(t->velocity);
+    rn_free(t->keep);
     rn_free(t);
 }
 

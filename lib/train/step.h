@@ -34,6 +34,9 @@ struct rn_trainer {
     float **velocity;           /* [params]; likewise */
     double *loss;               /* [batch] */
     float *packed;              /* weights of the convolution that runs, packed for its pass */
+    double drop_rate;           /* of stochastic depth, see drop.h; 0: none */
+    int drops;                  /* residual blocks that it may skip */
+    float *keep;                /* [drops][batch]: a picture's factor of the block's branch */
     size_t bytes;               /* of the arena */
     struct rn_arena arena;
 };

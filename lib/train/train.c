@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "data/loader.h"
 #include "train/checkpoint.h"
+#include "train/drop.h"
 #include "train/log.h"
 #include "train/prepare.h"
 #include "train/provenance.h"
@@ -166,6 +167,8 @@ static int train_batch(struct run *r, struct rn_batch *b)
     for (int i = 0; i < b->n; i++)
         if (b->label[i] < 0)
             return rn_fail(RN_EFORMAT, "%s: has no label", b->name[i]);
+    if (c->drop_path > 0)
+        rn_drop_draw(r->trainer, c->seed, r->at.epoch, b->index, b->n);
     double loss = b->n ? rn_trainer_run(r->trainer, b->x, b->label, b->n, &sgd) : 0;
 
     r->at.step++;
@@ -271,6 +274,8 @@ static int prepare(struct run *r)
     long count = rn_source_count(r->job.data);
     int status = rn_trainer_new(&r->trainer, r->job.model, c->batch, c->threads);
 
+    if (!status && c->drop_path > 0)
+        status = rn_drop_init(r->trainer, c->drop_path);
     if (r->job.val)
         r->at.val = rn_source_hash(r->job.val);
     config.prep = *rn_model_prep(r->job.model);

@@ -1,7 +1,9 @@
-/* Changes to a model's weights: batch norm folded into the convolution before it. */
+/* What changes to a model's weights share, and batch norm folded into the convolution before it. */
 #include "weights/surgery.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 /* Parameters of a batch norm and of a convolution, in the order of their ops. */
 enum { BN_WEIGHT, BN_BIAS, BN_MEAN, BN_VAR };
@@ -42,4 +44,21 @@ void rn_fold(const struct rn_model *m, const struct rn_node *conv, const struct 
             w[i] = (float)(from[i] * scale);
         bias[k] = (float)((b ? b[k] : 0) * scale + shift);
     }
+}
+
+int rn_model_inherit(struct rn_model *m, const struct rn_model *from)
+{
+    static const char wrap[] = "{\"from\":\"%s\",\"provenance\":%s}";
+    const char *provenance = from->provenance ? from->provenance : "null";
+    size_t size = sizeof wrap + strlen(from->text) + strlen(provenance);
+    char *json = rn_alloc(size, 1);
+    int status = json ? 0 : RN_EMEM;
+
+    m->prep = from->prep;
+    if (!status) {
+        snprintf(json, size, wrap, from->text, provenance);
+        status = rn_model_set_provenance(m, json);
+    }
+    rn_free(json);
+    return status ? status : rn_model_set_labels(m, from->label);
 }

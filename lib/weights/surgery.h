@@ -18,4 +18,8 @@ void rn_fold(const struct rn_model *m, const struct rn_node *conv, const struct 
  * * scale; in double. */
 void rn_fold_affine(const struct rn_model *m, const struct rn_node *bn, float *scale, float *shift);
 
+/* Gives m, which was made of `from`, its preprocessing, labels, and a provenance that holds its spec
+ * and provenance. Returns 0 or RN_EMEM. */
+int rn_model_inherit(struct rn_model *m, const struct rn_model *from);
+
 #endif

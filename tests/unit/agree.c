@@ -41,6 +41,9 @@ static const char *const twins[] = {
     "regnet_y_400mf:stages=1x16+2x24+1x40,stem-width=8",
     "resnet18:stages=1x8+1x16,stem-width=8,se=0.25,shortcut=pad-end,padding=same",
     "resnet9:stages=2x8+1x12+2x16,stem-width=8",
+    "d2l-resnet:block=inception,stages=2x16+1x24,stem-width=8",
+    "resnet18:block=inception-bn,stages=1x9+2x24,stem=3x3,stem-width=8",
+    "resnet18:block=shift,stages=2x20+1x28,stem=3x3,stem-width=8,bot-mul=1.5",
 };
 
 /* Batch norm takes the batch's statistics over, whole. */
@@ -212,5 +215,8 @@ int main(void)
     test_threads(twins[13]); /* average pool on the shortcut */
     test_threads(twins[22]); /* squeeze-and-excitation */
     test_slices(twins[22]);
+    test_threads(twins[25]); /* concatenation */
+    test_slices(twins[25]);
+    test_threads(twins[27]); /* shift */
     return done();
 }

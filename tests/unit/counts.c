@@ -89,6 +89,9 @@ static void test_blocks(void)
           (struct counts){ 6944, 192, 96 * 96 * (2 * 1024 + 4608) });
     check("resnext:out=32,groups=16", 0, 0, 0,
           (struct counts){ 2912, 192, 96 * 96 * (2 * 1024 + 576) });
+    /* GoogLeNet's inception (3a): 163328 weights */
+    check("inception", 0, 0, 0, (struct counts){ 163328 + 368, 0, 144 * 163328 });
+    check("shift", 0, 0, 0, (struct counts){ 2 * 64 * 64 + 256, 256, 3136 * 2 * 4096 });
     check("basic", 0, 0, 0, (struct counts){ 73984, 256, 231211008 });
     check("bottleneck", 0, 0, 0, (struct counts){ 70400, 768, 218365952 });
     /* He et al. 2015 put the stride first: 3.8 instead of 4.1 billion */

@@ -12,7 +12,7 @@
 #include "ops/conv.h"
 #include "rn.h"
 #include "tap.h"
-#include "train/step.h"
+#include "train/drop.h"
 
 enum { STEPS = 10, CLASSES = 10, THREADS = 2 };
 
@@ -22,6 +22,7 @@ struct golden {
     struct rn_weights *file;
     int C, H, W, n;
     uint64_t seed;
+    double drop; /* rate of stochastic depth */
     struct rn_sgd sgd;
 };
 
@@ -103,6 +104,33 @@ static void free_batch(struct batch b)
     free(b.label);
 }
 
+/* Stochastic depth of a batch, by numbers both sides compute instead of drop.c's. */
+static void drop(const struct golden *g, struct rn_trainer *t, int step)
+{
+    char name[32];
+    for (int d = 0; d < t->drops; d++) {
+        double p = g->drop * (d + 1) / t->drops;
+        snprintf(name, sizeof name, "drop.%d.%d", step, d + 1);
+        for (int i = 0; i < g->n; i++)
+            t->keep[d * g->n + i] =
+                (uniform(name, g->seed, (size_t)i) + 1) / 2 < p ? 0 : (float)(1 / (1 - p));
+    }
+}
+
+/* A trainer that drops where the golden file does; NULL when there can be none. */
+static struct rn_trainer *make_trainer(const struct golden *g, struct rn_model *m, int threads)
+{
+    struct rn_trainer *t;
+    if (rn_trainer_new(&t, m, g->n, threads))
+        return NULL;
+    if (g->drop > 0 && rn_drop_init(t, g->drop)) {
+        rn_trainer_free(t);
+        return NULL;
+    }
+    drop(g, t, 0);
+    return t;
+}
+
 /* ---- the file ---- */
 
 static const struct rn_tensor *find(const struct golden *g, const char *kind, const char *name)
@@ -148,6 +176,7 @@ static bool open_golden(struct golden *g, const char *name)
     g->spec = rn_weights_meta(g->file, "spec");
     g->n = (int)meta(g, "batch");
     g->seed = (uint64_t)meta(g, "seed");
+    g->drop = rn_weights_meta(g->file, "drop") ? meta(g, "drop") : 0;
     g->sgd = (struct rn_sgd){ meta(g, "lr"), meta(g, "momentum"), meta(g, "weight_decay"),
                               meta(g, "nesterov") == 1 };
     const char *input = rn_weights_meta(g->file, "input");
@@ -201,10 +230,10 @@ static void forward_op(struct rn_trainer *t, struct rn_train_op *o, const float 
 /* The logits in training mode lie in memory that backward reuses, so forward runs alone here. */
 static void check_training_forward(const struct golden *g, struct rn_model *m, const char *isa)
 {
-    struct rn_trainer *t;
+    struct rn_trainer *t = make_trainer(g, m, 1);
     struct batch b = make_batch(g, 0);
 
-    if (ok(!rn_trainer_new(&t, m, g->n, 1), "%s, %s: a trainer", g->name, isa)) {
+    if (ok(t != NULL, "%s, %s: a trainer", g->name, isa)) {
         for (int i = 0; i < t->units.units; i++) {
             forward_op(t, &t->unit[i].main, b.x, g->n);
             forward_op(t, &t->unit[i].tail, b.x, g->n);
@@ -311,6 +340,7 @@ static void check_losses(const struct golden *g, struct rn_trainer *t, const cha
 
     for (int step = 0; step < STEPS; step++, tolerance *= 2) {
         struct batch b = make_batch(g, step);
+        drop(g, t, step);
         double loss = rn_trainer_run(t, b.x, b.label, g->n, &g->sgd);
         double error = fabs(loss / element(losses, (size_t)step) - 1) / tolerance;
         worst = error <= worst ? worst : error; /* a NaN stays */
@@ -321,10 +351,10 @@ static void check_losses(const struct golden *g, struct rn_trainer *t, const cha
 
 static void check_training(const struct golden *g, struct rn_model *m, const char *isa)
 {
-    struct rn_trainer *t;
+    struct rn_trainer *t = make_trainer(g, m, THREADS);
     struct batch b = make_batch(g, 0);
 
-    if (!rn_trainer_new(&t, m, g->n, THREADS)) {
+    if (t) {
         rn_trainer_run(t, b.x, b.label, g->n, NULL);
         check_gradients(g, t, isa);
         check_statistics(g, m, isa);
@@ -368,6 +398,12 @@ int main(void)
         "se-narrow",
         "regnet-narrow",
         "fast-narrow",
+        "inception-narrow",
+        "inception-bn-narrow",
+        "shift-narrow",
+        "drop-narrow",
+        "drop-se-narrow",
+        "drop-preact-narrow",
         "preact-bottleneck-narrow",
     };
     const char *isa[8] = { "ref" };

@@ -98,6 +98,25 @@ static void pad_ref(const struct optest *t, const struct operands *o, double *y,
                 }
 }
 
+/* Part d of nine looks d / 3 - 1 rows and d % 3 - 1 columns away; what nine does not divide stays. */
+static void shift_ref(const struct optest *t, const struct operands *o, double *y, double *scale)
+{
+    const struct rn_node *n = t->node;
+    int C = n->y.C, part = C / 9;
+    size_t i = 0;
+
+    for (int b = 0; b < t->N; b++)
+        for (int p = 0; p < n->y.H; p++)
+            for (int q = 0; q < n->y.W; q++)
+                for (int c = 0; c < C; c++, i++) {
+                    int d = c < 9 * part ? c / part : 4, h = p + d / 3 - 1, w = q + d % 3 - 1;
+                    bool inside = h >= 0 && h < n->y.H && w >= 0 && w < n->y.W;
+                    y[i] = inside ? o->x[((b * n->y.H + h) * n->y.W + w) * C + c] : 0;
+                    if (scale)
+                        scale[i] = 0;
+                }
+}
+
 static void test(struct optest t, struct rn_shape x, struct rn_node node)
 {
     if (optest_init(&t, x, node))
@@ -117,6 +136,19 @@ static void test_relu_and_add(void)
         (struct optest){
             .text = "add with ReLU", .N = 2, .residual = true, .relu = true, .ref = copy_ref },
         (struct rn_shape){ 4, 5, 40 }, add);
+}
+
+static void test_shifts(void)
+{
+    struct rn_node shift = { .op = &rn_op_shift };
+    struct optest t = { .text = "shift of 9 x 2 channels", .N = 3, .ref = shift_ref };
+    test(t, (struct rn_shape){ 5, 4, 18 }, shift);
+    t.text = "shift of 9 x 3 + 2 channels";
+    test(t, (struct rn_shape){ 3, 6, 29 }, shift);
+    t.text = "shift of too few channels: none";
+    test(t, (struct rn_shape){ 3, 3, 8 }, shift);
+    t.text = "shift of a pixel";
+    test(t, (struct rn_shape){ 1, 1, 9 }, shift);
 }
 
 static void test_pools(void)
@@ -263,6 +295,7 @@ int main(void)
     test_pools();
     test_mean_pools();
     test_pads();
+    test_shifts();
     for (int i = 0, n = all_isas(isa); i < n; i++)
         test_max_ties(isa[i]);
     test_loss(7, 10, 1);

@@ -74,6 +74,9 @@ static void random_spec(char *text)
         "bot-mul=0.5",
         "block=bottleneck",
         "block=preact",
+        "block=inception",
+        "block=inception-bn",
+        "block=shift",
         "groups=2",
     };
     int unit = 4 * (1 + below(3)) + (below(4) ? 0 : below(4));
