@@ -343,9 +343,13 @@ int rn_evaluate(struct rn_session *s, struct rn_loader *l, int classes,
 
 /* ---- training ---- */
 
-enum rn_schedule { RN_SCHED_CONST, RN_SCHED_STEP, RN_SCHED_COSINE };
+enum rn_schedule { RN_SCHED_CONST, RN_SCHED_STEP, RN_SCHED_COSINE, RN_SCHED_LINEAR };
 extern const char *const rn_schedule_names[]; /* of them, as --sched spells them; ended by NULL */
 enum { RN_MILESTONES_MAX = 16 };
+
+/* Horizontal flips of training pictures: none; each picture by a coin in every epoch; each in every
+ * other epoch, in the first by a coin (Jordan 2024). */
+enum rn_flip { RN_FLIP_NONE, RN_FLIP_RANDOM, RN_FLIP_ALTERNATING };
 
 /* Everything that rn-train's options say; the defaults are those of rn_train_defaults(). */
 struct rn_train_config {
@@ -367,9 +371,11 @@ struct rn_train_config {
     uint64_t seed;
     double lr, momentum, weight_decay, gamma, warmup_epochs;
     bool nesterov;
+    bool decay_weights_only; /* weight_decay spares biases and batch norm */
+    double smoothing; /* of labels: the share of the target that all classes have in common */
     enum rn_schedule sched;
     int milestone[RN_MILESTONES_MAX], milestones; /* in epochs */
-    bool flip;                                    /* random horizontal flip */
+    enum rn_flip flip;
     int crop;    /* random crop from the picture padded by so many zeros on each side; 0: none */
     double area; /* random resized crop of at least this part of the picture's area; 0: none */
     int means, stds; /* values given in mean and std; 0: 0 and 1, or those of `weights` */

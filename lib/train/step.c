@@ -125,8 +125,9 @@ static void move_params(struct rn_trainer *t, const struct rn_sgd *sgd, int thre
             continue;
         struct rn_range r = rn_share(rn_param_count(&g->param[i]), thread, threads);
         float *w = t->model->value[i], *v = sgd->momentum != 0 ? t->velocity[i] + r.first : NULL;
+        bool spared = sgd->weights_only && g->param[i].rank < 2;
         t->k->sgd(w + r.first, v, t->grad[i] + r.first, r.last - r.first, (float)sgd->lr,
-                  (float)sgd->momentum, sgd->nesterov, (float)sgd->weight_decay);
+                  (float)sgd->momentum, sgd->nesterov, spared ? 0 : (float)sgd->weight_decay);
     }
 }
 
@@ -140,8 +141,8 @@ static void run_thread(struct rn_trainer *t, const int *label, int n, const stru
         forward_op(t, &t->unit[i].main, thread, threads);
         forward_op(t, &t->unit[i].tail, thread, threads);
     }
-    rn_cross_entropy_grad(out->y, label, n, t->model->spec.classes, 1.0 / n, t->loss, out->dy,
-                          thread, threads);
+    rn_cross_entropy_grad(out->y, label, n, t->model->spec.classes, t->smoothing, 1.0 / n, t->loss,
+                          out->dy, thread, threads);
     rn_barrier();
     for (int i = U - 1; i >= 0; i--) {
         backward_op(t, &t->unit[i].tail, thread, threads);
@@ -184,6 +185,6 @@ double rn_trainer_run(struct rn_trainer *t, const float *x, const int *label, in
 double rn_trainer_step(struct rn_trainer *t, const float *x, const int *label, int n, double lr,
                        double momentum, bool nesterov, double weight_decay)
 {
-    struct rn_sgd sgd = { lr, momentum, weight_decay, nesterov };
+    struct rn_sgd sgd = { lr, momentum, weight_decay, nesterov, false };
     return rn_trainer_run(t, x, label, n, &sgd);
 }

@@ -33,6 +33,7 @@ struct rn_trainer {
     float **grad;               /* [params]; NULL for what is not trained */
     float **velocity;           /* [params]; likewise */
     double *loss;               /* [batch] */
+    double smoothing;           /* of the labels: see rn_cross_entropy_grad() */
     float *packed;              /* weights of the convolution that runs, packed for its pass */
     size_t bytes;               /* of the arena */
     struct rn_arena arena;
@@ -42,6 +43,7 @@ struct rn_trainer {
 struct rn_sgd {
     double lr, momentum, weight_decay;
     bool nesterov;
+    bool weights_only; /* decay moves no biases, and no scales and shifts of batch norm */
 };
 
 /*

@@ -161,7 +161,7 @@ static int train_batch(struct run *r, struct rn_batch *b)
 {
     const struct rn_train_config *c = r->c;
     struct rn_sgd sgd = { rn_schedule_lr(c, r->at.step, r->total, r->epoch_steps), c->momentum,
-                          c->weight_decay, c->nesterov };
+                          c->weight_decay, c->nesterov, c->decay_weights_only };
     leave_out(r, b);
     for (int i = 0; i < b->n; i++)
         if (b->label[i] < 0)
@@ -281,6 +281,8 @@ static int prepare(struct run *r)
     config.shuffle = false;
     if (!status && r->job.val)
         status = rn_loader_new(&r->val_loader, r->job.val, &config);
+    if (!status)
+        r->trainer->smoothing = c->smoothing;
     r->epoch_steps = (count + c->batch - 1) / c->batch;
     r->total = r->epoch_steps * c->epochs;
     if (c->steps && c->steps < r->total)

@@ -149,7 +149,7 @@ static bool open_golden(struct golden *g, const char *name)
     g->n = (int)meta(g, "batch");
     g->seed = (uint64_t)meta(g, "seed");
     g->sgd = (struct rn_sgd){ meta(g, "lr"), meta(g, "momentum"), meta(g, "weight_decay"),
-                              meta(g, "nesterov") == 1 };
+                              meta(g, "nesterov") == 1, meta(g, "decay_weights_only") == 1 };
     const char *input = rn_weights_meta(g->file, "input");
     return ok(g->spec && input && sscanf(input, "%dx%dx%d", &g->C, &g->H, &g->W) == 3,
               "%s: %s at %s", name, g->spec, input);

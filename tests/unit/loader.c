@@ -108,7 +108,7 @@ static void test_apply(void)
 static void test_draw(void)
 {
     enum { TIMES = 4000, CROP = 2, SIDE = 2 * CROP + 1 };
-    struct rn_augment a = { .flip = true, .crop = CROP };
+    struct rn_augment a = { .flip = RN_FLIP_RANDOM, .crop = CROP };
     int flips = 0, at[SIDE][SIDE] = { { 0 } };
     bool inside = true, same = true;
     for (long i = 0; i < TIMES; i++) {
@@ -127,7 +127,7 @@ static void test_draw(void)
     ok(inside && same && abs(flips - TIMES / 2) < 120 && chi < 51.2,
        "dice are even: %d of %d flips, chi2 %.1f of places (24 degrees, 99.9 %%: 51.2)", flips,
        TIMES, chi);
-    struct rn_augment none = { 0 }, flip = { .flip = true }, crop = { .crop = CROP };
+    struct rn_augment none = { 0 }, flip = { .flip = RN_FLIP_RANDOM }, crop = { .crop = CROP };
     bool off = true, apart = true;
     for (long i = 0; i < 100; i++) {
         struct rn_shift s = rn_augment_draw(&none, 5, 3, i), both = rn_augment_draw(&a, 5, 3, i),
@@ -137,6 +137,27 @@ static void test_draw(void)
             rn_augment_draw(&flip, 5, 3, i).flip == both.flip && c.dy == both.dy && c.dx == both.dx;
     }
     ok(off && apart, "options that are off do nothing and change no other dice");
+}
+
+/* Every picture both ways in two epochs, half of them flipped in each, crops as without. */
+static void test_alternating(void)
+{
+    enum { TIMES = 4000 };
+    struct rn_augment a = { .flip = RN_FLIP_ALTERNATING, .crop = 2 };
+    struct rn_augment coin = { .flip = RN_FLIP_RANDOM, .crop = 2 };
+    int flips = 0, other = 0;
+    bool turns = true, returns = true, same = true;
+    for (long i = 0; i < TIMES; i++) {
+        struct rn_shift s = rn_augment_draw(&a, 5, 0, i), c = rn_augment_draw(&coin, 5, 0, i);
+        flips += s.flip;
+        other += s.flip == rn_augment_draw(&a, 6, 0, i).flip;
+        turns &= s.flip != rn_augment_draw(&a, 5, 1, i).flip;
+        returns &= s.flip == rn_augment_draw(&a, 5, 8, i).flip;
+        same &= s.dy == c.dy && s.dx == c.dx;
+    }
+    ok(turns && returns && same, "alternating: flipped in every other epoch, crops by other dice");
+    ok(abs(flips - TIMES / 2) < 120 && abs(other - TIMES / 2) < 120,
+       "alternating: %d of %d flipped in the first epoch, by the seed", flips, TIMES);
 }
 
 /* ---- batches ---- */
@@ -232,7 +253,7 @@ static void test_order(struct rn_source *s)
 static void test_shuffle(struct rn_source *s)
 {
     struct rn_loader_config c = { .prep = prep(H, W),
-                                  .augment = { .flip = true, .crop = 2 },
+                                  .augment = { .flip = RN_FLIP_RANDOM, .crop = 2 },
                                   .batch = BATCH,
                                   .shuffle = true,
                                   .seed = 11 };
@@ -572,6 +593,7 @@ int main(void)
     write_data();
     test_apply();
     test_draw();
+    test_alternating();
     struct rn_source *s = NULL;
     if (ok(!rn_source_open(&s, path, RN_PART_DEFAULT, RN_PART_TRAIN, NULL), "data set")) {
         test_order(s);

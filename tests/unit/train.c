@@ -33,6 +33,13 @@ static void test_schedule(void)
     ok(near(rn_schedule_lr(&c, 20, 100, 10), 0.4) && near(rn_schedule_lr(&c, 60, 100, 10), 0.2) &&
            rn_schedule_lr(&c, 99, 100, 10) < 0.001,
        "cosine behind the warm-up");
+    c.sched = RN_SCHED_LINEAR;
+    ok(near(rn_schedule_lr(&c, 9, 100, 10), 0.2) && near(rn_schedule_lr(&c, 20, 100, 10), 0.4) &&
+           near(rn_schedule_lr(&c, 60, 100, 10), 0.2) &&
+           near(rn_schedule_lr(&c, 99, 100, 10), 0.005),
+       "a line to 0 behind the warm-up");
+    c.warmup_epochs = 10;
+    ok(near(rn_schedule_lr(&c, 99, 100, 10), 0.4), "nothing behind the warm-up");
     c.warmup_epochs = 0;
     c.sched = RN_SCHED_STEP;
     c.milestones = 2;
