@@ -48,6 +48,13 @@ PLAIN = dict(block="basic", stem="3x3", shortcut="pad", plain=True)
 SE = dict(block="basic", stem="3x3", shortcut="pad-end", se=0.25)
 REGNET = dict(block="regnet", stem="3x3-s2", first=2, se=0.25, middle=lambda k: (k, k // 8))
 FAST = dict(block="fast", stem="3x3", first=2, maximum=True)
+POOLED = dict(block="pooled", stem="3x3", shortcut="pad", first=2, maximum=True)
+BASIC = dict(block="basic", stem="7x7", shortcut="conv-bn")
+DEEP = dict(block="bottleneck", stem="7x7", shortcut="conv-bn", middle=lambda k: (k // 4, 1))
+WIDE = dict(DEEP, middle=lambda k: (k // 2, 1))
+CIFAR_NEXT = dict(block="bottleneck", stem="3x3", shortcut="conv-bn", middle=lambda k: (k // 2, 2))
+WRN = dict(block="preact", stem="3x3", shortcut="conv")
+REGNET_X = dict(REGNET, se=0)
 NETWORKS += [(name + "-narrow", spec, options, stem, stages, chw, 6, 10, False, 32, 1.2e-5)
              for name, spec, options, stem, stages, chw in [
     ("resnetd", "resnet50d:stages=1x16+2x24,stem-width=9", D, 9, [(1, 16), (2, 24)], (3, 37, 31)),
@@ -63,7 +70,16 @@ NETWORKS += [(name + "-narrow", spec, options, stem, stages, chw, 6, 10, False, 
     ("plain", "cifar-resnet20:stages=2x6+1x8,stem-width=6,plain", PLAIN, 6, [(2, 6), (1, 8)], (3, 14, 12)),
     ("se", "cifar-resnet20:stages=1x8+1x13,stem-width=8,se=0.25,shortcut=pad-end", SE, 8, [(1, 8), (1, 13)], (3, 13, 12)),
     ("regnet", "regnet_y_400mf:stages=1x16+2x24,stem-width=8", REGNET, 8, [(1, 16), (2, 24)], (3, 33, 30)),
-    ("fast", "resnet9:stages=2x8+1x12+2x16,stem-width=6", FAST, 6, [(2, 8), (1, 12), (2, 16)], (3, 24, 24)),
+    ("fast", "cifar-resnet9:stages=2x8+1x12+2x16,stem-width=6", FAST, 6, [(2, 8), (1, 12), (2, 16)], (3, 24, 24)),
+    ("pooled", "resnet9:stages=2x8+1x12+3x16,stem-width=6", POOLED, 6, [(2, 8), (1, 12), (3, 16)], (1, 28, 25)),
+    ("resnet18", "resnet18:stages=1x8+2x12,stem-width=8", BASIC, 8, [(1, 8), (2, 12)], (3, 33, 30)),
+    ("resnet50", "resnet50:stages=1x16+2x24,stem-width=8", DEEP, 8, [(1, 16), (2, 24)], (3, 31, 34)),
+    ("wide", "wide_resnet50_2:stages=1x16+1x24,stem-width=8", WIDE, 8, [(1, 16), (1, 24)], (3, 29, 33)),
+    ("cifar-resnext", "cifar-resnext29_8x64d:stages=1x32+1x64,stem-width=8,groups=2", CIFAR_NEXT, 8, [(1, 32), (1, 64)],
+     (3, 12, 13)),
+    ("wrn", "cifar-wrn-16-8:stages=1x8+2x12,stem-width=6", WRN, 6, [(1, 8), (2, 12)], (3, 13, 14)),
+    ("regnet-x", "regnet_x_400mf:stages=1x16+2x24,stem-width=8,group-width=8", REGNET_X, 8, [(1, 16), (2, 24)],
+     (3, 33, 30)),
 ]]
 
 

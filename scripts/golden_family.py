@@ -1,7 +1,7 @@
 """The family of residual networks in PyTorch, composed from options: what golden.py and golden_counts.py compare with.
 
 Written from the papers and from the names of torchvision and timm, independently of the C sources. Options, as a dict:
-block (basic, bottleneck, preact, preact-bottleneck, regnet, fast), stages [(blocks, channels)], stem (7x7, 3x3, 3x3-s2,
+block (basic, bottleneck, preact, preact-bottleneck, regnet, fast, pooled), stages [(blocks, channels)], stem (7x7, 3x3, 3x3-s2,
 deep), width of the stem, shortcut (conv-bn, conv, pad, pad-end, avg), v1 (stride on the first 1x1), middle (function of
 the channels out: channels and groups of a bottleneck's 3x3), se, plain, bias, same (padding), eps, momentum, biased,
 first (stride of stage 1), maximum (global max pool).
@@ -173,6 +173,17 @@ class FastBlock(nn.Module):
         return self.maxpool(y) if self.first else x + self.relu2(self.bn2(self.conv2(y)))
 
 
+class PooledBlock(nn.Module):
+    """The first block of a stage: a convolution, a max pool, batch norm, ReLU; the others are basic."""
+
+    def __init__(self, o, c, k, stride):
+        super().__init__()
+        self.conv1, self.maxpool, self.bn1, self.relu1 = o.conv(c, k, 3), nn.MaxPool2d(stride), o.norm(k), nn.ReLU()
+
+    def forward(self, x):
+        return self.relu1(self.bn1(self.maxpool(self.conv1(x))))
+
+
 def stem(o, channels):
     """Module, and whether a max pool follows."""
     kind, width = o["stem"], o["width"]
@@ -219,6 +230,8 @@ class Composed(nn.Module):
     def block(self, c, k, stride, first):
         if self.o["block"] == "fast":
             return FastBlock(self.o, c, k, stride, first)
+        if self.o["block"] == "pooled" and first:
+            return PooledBlock(self.o, c, k, stride)
         return (RegNetBlock if self.regnet else Block)(self.o, c, k, stride)
 
     def forward(self, x):

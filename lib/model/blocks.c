@@ -218,6 +218,19 @@ static int fast(struct rn_build *b, const struct rn_place *p)
     return join(b, x, p->x);
 }
 
+/* A stage begins with a convolution and a max pool before its batch norm, which so has a quarter of
+ * the pixels to go through; the other blocks are basic. */
+static int pooled(struct rn_build *b, const struct rn_place *p)
+{
+    if (!p->first)
+        return basic(b, p);
+    int x = rn_put_conv(b, p->x, "conv1", p->channels, 3, 1, b->s->groups);
+
+    x = rn_put_maxpool(b, x, "maxpool", p->stride, p->stride, 0);
+    x = rn_put_bn(b, x, "bn1");
+    return rn_put_relu(b, x, "relu1");
+}
+
 static const struct kind {
     int (*put)(struct rn_build *b, const struct rn_place *p);
     bool preact;
@@ -228,6 +241,7 @@ static const struct kind {
     [RN_BLOCK_PREACT_BOTTLENECK] = { preact_bottleneck, true },
     [RN_BLOCK_REGNET] = { regnet, false },
     [RN_BLOCK_FAST] = { fast, false },
+    [RN_BLOCK_POOLED] = { pooled, false },
 };
 
 int rn_put_block(struct rn_build *b, const struct rn_place *p)

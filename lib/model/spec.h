@@ -18,7 +18,8 @@ enum rn_block_kind { /* one function each in blocks.c */
                      RN_BLOCK_PREACT,
                      RN_BLOCK_PREACT_BOTTLENECK,
                      RN_BLOCK_REGNET,
-                     RN_BLOCK_FAST
+                     RN_BLOCK_FAST,
+                     RN_BLOCK_POOLED
 };
 enum rn_stem_kind { RN_STEM_7X7, RN_STEM_3X3, RN_STEM_3X3_S2, RN_STEM_DEEP };
 enum rn_shortcut_kind { /* 1x1 convolution and batch norm, 1x1 alone; option A of He et al. 2015, new

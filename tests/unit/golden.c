@@ -352,23 +352,18 @@ static void check_isa(const struct golden *g, const char *isa)
 int main(void)
 {
     static const char *const name[] = {
-        "d2l-narrow",
-        "cifar-narrow",
-        "resnext-narrow",
-        "d2l-resnet18",
-        "cifar-resnet20",
-        "resnetd-narrow",
-        "v1-narrow",
-        "preact-narrow",
-        "preact-pad-narrow",
-        "d2l-resnext-narrow",
-        "same-narrow",
-        "keras-narrow",
-        "plain-narrow",
-        "se-narrow",
-        "regnet-narrow",
-        "fast-narrow",
-        "preact-bottleneck-narrow",
+        "d2l-narrow",        "cifar-narrow",
+        "resnext-narrow",    "d2l-resnet18",
+        "cifar-resnet20",    "resnetd-narrow",
+        "v1-narrow",         "preact-narrow",
+        "preact-pad-narrow", "d2l-resnext-narrow",
+        "same-narrow",       "keras-narrow",
+        "plain-narrow",      "se-narrow",
+        "regnet-narrow",     "fast-narrow",
+        "pooled-narrow",     "preact-bottleneck-narrow",
+        "resnet18-narrow",   "resnet50-narrow",
+        "wide-narrow",       "cifar-resnext-narrow",
+        "wrn-narrow",        "regnet-x-narrow",
     };
     const char *isa[8] = { "ref" };
     int isas = 1 + rn_isa_names(isa + 1, 7);

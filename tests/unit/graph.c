@@ -31,7 +31,7 @@ static void test_refusals(void)
             "resnet50:classes=0: classes=0: takes a number from 1 to 1000000");
     refuses("resnet50:block=big", 0, 0,
             "resnet50:block=big: block=big: takes one of basic, bottleneck, preact, "
-            "preact-bottleneck, regnet, fast");
+            "preact-bottleneck, regnet, fast, pooled");
     refuses("resnet50:bn-eps=nan", 0, 0,
             "resnet50:bn-eps=nan: bn-eps=nan: takes a number from 1e-12 to 1");
     refuses("resnet50:se=1.5", 0, 0, "resnet50:se=1.5: se=1.5: takes a number from 0 to 1");
