@@ -305,6 +305,9 @@ int rn_session_open(struct rn_session **out, struct rn_model **model, const char
 void rn_session_free(struct rn_session *s);
 void rn_session_run(struct rn_session *s, const float *x, int n,
                     float *logits); /* x [n][H][W][C] -> logits [n][classes] */
+/* From here on a run gives the mean of the logits of a picture and of its mirror image, left and
+ * right exchanged. Returns 0 or RN_EMEM. */
+int rn_session_mirror(struct rn_session *s);
 int rn_session_bytes(const struct rn_model *m, int batch, int threads,
                      size_t *bytes); /* what `new` would allocate */
 
