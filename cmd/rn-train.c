@@ -61,6 +61,8 @@ static const struct opt opts[] = {
     OPT_SEED(0, "seed", &config.seed, "N", "of all random numbers"),
     OPT_LONG(0, "save-every", &config.save_every, "N",
              "checkpoint every N steps too (epochs' ends)", 1, 1e15),
+    OPT_INT(0, "prefetch", &config.prefetch, "N", "batches made ready ahead; changes no result", 0,
+            64),
     OPT_STRING(0, "log", &config.log_path, "FILE", "the table of losses (standard output)"),
     OPT_END,
 };

@@ -371,6 +371,7 @@ struct rn_train_config {
     int batch, epochs, threads;
     long steps;      /* in all; 0: as many as the epochs have */
     long save_every; /* steps between checkpoints; 0: at the ends of epochs */
+    int prefetch;    /* batches made ready ahead of the step; no result depends on it */
     uint64_t seed;
     double lr, momentum, weight_decay, gamma, warmup_epochs;
     bool nesterov;

@@ -53,7 +53,7 @@ static void test_schedule(void)
 /* ---- log ---- */
 
 static const char head[] = "epoch\tstep\ttrain_loss\tval_loss\tval_acc\tlr\timages_per_s\t"
-                           "seconds_s\n";
+                           "seconds_s\tdata_wait_pct\n";
 
 static bool file_is(const char *path, const char *want)
 {
@@ -76,6 +76,7 @@ static void add_row(struct rn_log *l, int epoch, bool validated)
                             .lr = 0.1,
                             .images_per_s = 100,
                             .seconds = epoch,
+                            .data_wait = 12.5,
                             .validated = validated,
                             .val_loss = 0.25,
                             .val_acc = 0.75 };
@@ -98,11 +99,11 @@ static void test_log(void)
     add_row(&l, 2, false);
     ok(!rn_log_close(&l), "closes");
     snprintf(want, sizeof want, "%s%s", head,
-             "1\t10\t0.5\t0.25\t0.75\t0.1\t100\t1\n2\t20\t0.5\t\t\t0.1\t100\t2\n");
+             "1\t10\t0.5\t0.25\t0.75\t0.1\t100\t1\t12.5\n2\t20\t0.5\t\t\t0.1\t100\t2\t12.5\n");
     ok(file_is(path, want), "header and rows, absent values empty");
 
     ok(!rn_log_open(&l, &c, true, 1) && !rn_log_close(&l), "resumed behind epoch 1");
-    snprintf(want, sizeof want, "%s%s", head, "1\t10\t0.5\t0.25\t0.75\t0.1\t100\t1\n");
+    snprintf(want, sizeof want, "%s%s", head, "1\t10\t0.5\t0.25\t0.75\t0.1\t100\t1\t12.5\n");
     ok(file_is(path, want), "the row of epoch 2 is gone");
 
     FILE *f = fopen(path, "a");
