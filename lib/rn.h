@@ -402,6 +402,19 @@ void rn_trainer_free(struct rn_trainer *t);
 /* Forward, loss, backward, SGD on n pictures. Returns the mean loss of the batch. */
 double rn_trainer_step(struct rn_trainer *t, const float *x, const int *label, int n, double lr,
                        double momentum, bool nesterov, double weight_decay);
+/* What a step does. Batch norm's is both ways, with the add and ReLU behind it; everything else
+ * forward, the loss too, and every gradient of an input, also of a pool, is with the
+ * convolutions'. */
+enum rn_phase {
+    RN_PHASE_FORWARD,
+    RN_PHASE_BACKWARD_DATA,
+    RN_PHASE_BACKWARD_WEIGHTS,
+    RN_PHASE_NORM,
+    RN_PHASE_STEP,
+    RN_PHASES
+};
+/* From here on every step adds the seconds that it takes to seconds[phase]; NULL: no more. */
+void rn_trainer_measure(struct rn_trainer *t, double seconds[RN_PHASES]);
 int rn_trainer_bytes(const struct rn_model *m, int batch, int threads,
                      size_t *bytes); /* what `new` would allocate */
 
@@ -434,6 +447,10 @@ struct rn_conv_time {
 /* Times layer i of the model (a convolution; else RN_EUSAGE) on random data. */
 int rn_bench_conv(const struct rn_model *m, int layer, enum rn_pass pass, int batch, int threads,
                   int repeats, struct rn_conv_time *out);
+
+/* Seconds in which one thread makes a batch of pictures of the input's size ready: flip, crop,
+ * normalise. Training does it in the background. Returns 0 or RN_EMEM. */
+int rn_bench_data(const struct rn_model *m, int batch, double *seconds);
 
 double rn_seconds(void); /* a steady clock */
 

@@ -34,6 +34,8 @@ struct rn_trainer {
     float **velocity;           /* [params]; likewise */
     double *loss;               /* [batch] */
     double smoothing;           /* of the labels: see rn_cross_entropy_grad() */
+    double *spent;              /* [RN_PHASES], seconds; NULL: nobody asks */
+    double lap;                 /* rn_seconds() when the phase that runs began */
     float *packed;              /* weights of the convolution that runs, packed for its pass */
     size_t bytes;               /* of the arena */
     struct rn_arena arena;
