@@ -48,6 +48,7 @@ PLAIN = dict(block="basic", stem="3x3", shortcut="pad", plain=True)
 SE = dict(block="basic", stem="3x3", shortcut="pad-end", se=0.25)
 REGNET = dict(block="regnet", stem="3x3-s2", first=2, se=0.25, middle=lambda k: (k, k // 8))
 FAST = dict(block="fast", stem="3x3", first=2, maximum=True)
+CIFAR = dict(block="basic", stem="3x3", shortcut="pad")
 POOLED = dict(block="pooled", stem="3x3", shortcut="pad", first=2, maximum=True)
 BASIC = dict(block="basic", stem="7x7", shortcut="conv-bn")
 DEEP = dict(block="bottleneck", stem="7x7", shortcut="conv-bn", middle=lambda k: (k // 4, 1))
@@ -292,8 +293,54 @@ def record(name, spec, family, stem, stages, chw, n, classes, nesterov, most, le
     print("%-16s seed %d, losses %.4f to %.4f" % (name, seed, losses[0], losses[-1]))
 
 
+# A run as rn-train makes it, with all that fast recipes use, of a network without max pools, whose ties turn rounding into
+# other gradients: name, spec, options, stem, stages, (C, H, W), batch.
+RUN = ("losses-200", "cifar-resnet20:stages=2x8+2x12+2x16,stem-width=8", CIFAR, 8, [(2, 8), (2, 12), (2, 16)], (3, 12, 12), 32)
+RUN_STEPS, RUN_WARM, RUN_BATCHES, RUN_LR, RUN_DECAY, SMOOTHING = 200, 40, 4, 0.0015, 5e-4, 0.1
+
+
+def run_losses(net, shape, classes, seed, dtype):
+    """Losses of SGD on a few batches in turn: the rate rises along a line, then falls along one to 0."""
+    parameters = list(net.to(dtype).train().parameters())
+    sgd = torch.optim.SGD([{"params": [p for p in parameters if p.dim() > 1], "weight_decay": RUN_DECAY},
+                           {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0}],
+                          RUN_LR, MOMENTUM, nesterov=True)
+    rate = torch.optim.lr_scheduler.LambdaLR(sgd, lambda step: (step + 1) / RUN_WARM if step < RUN_WARM else
+                                             (RUN_STEPS - step) / (RUN_STEPS - RUN_WARM))
+    criterion, losses = nn.CrossEntropyLoss(label_smoothing=SMOOTHING), []
+    for step in range(RUN_STEPS):
+        x, label = batch(step % RUN_BATCHES, seed, shape, classes)
+        loss = criterion(net(x.to(dtype)), label)
+        sgd.zero_grad()
+        loss.backward()
+        sgd.step()
+        rate.step()
+        losses.append(loss.item())
+    return np.array(losses)
+
+
+def record_run(name, spec, options, stem, stages, chw, n, folder, classes=10):
+    shape = (n, *chw)
+    for seed in range(1, 100):  # the first with which rounding turns no ReLU early on, by PyTorch's own float32
+        losses = [run_losses(make(options, stem, stages, shape, classes, seed), shape, classes, seed, dtype)
+                  for dtype in (torch.float64, torch.float32)]
+        apart = np.abs(losses[1] / losses[0] - 1)
+        if apart[:50].max() < 1e-4:
+            break
+    out = {"losses": losses[0], "losses.float32": losses[1]}
+    write_safetensors("%s/%s.safetensors" % (folder, name), out, {
+        "spec": spec, "input": "%dx%dx%d" % chw, "batch": str(n), "classes": str(classes), "seed": str(seed),
+        "lr": str(RUN_LR), "momentum": str(MOMENTUM), "nesterov": "1", "weight_decay": str(RUN_DECAY),
+        "decay_weights_only": "1", "label_smoothing": str(SMOOTHING), "steps": str(RUN_STEPS), "warm": str(RUN_WARM),
+        "batches": str(RUN_BATCHES), "torch": torch.__version__})
+    print("%-16s seed %d, losses %.4f to %.4f, float32 apart %.1e until step 50, %.1e at all" % (
+        name, seed, losses[0][0], losses[0][-1], apart[:50].max(), apart.max()))
+
+
 def main():
     np.seterr(over="ignore")
+    if RUN[0] in sys.argv[2:] or len(sys.argv) < 3:
+        record_run(*RUN, sys.argv[1] if len(sys.argv) > 1 else "tests/golden")
     for row in NETWORKS:
         if row[0] in sys.argv[2:] or len(sys.argv) < 3:
             record(*row, sys.argv[1] if len(sys.argv) > 1 else "tests/golden")
