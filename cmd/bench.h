@@ -33,7 +33,8 @@ struct network_case {
     double *rate;               /* [repeats], images/s */
     double *ms;                 /* [count], of each batch */
     long count, room;
-    double peak_bytes; /* what opening and the first batch took; negative: unknown */
+    double spent[RN_PHASES]; /* train: seconds of all batches */
+    double peak_bytes;       /* what opening and the first batch took; negative: unknown */
 };
 
 /* Measures n cases, prints and releases them. */

@@ -86,6 +86,8 @@ static void measure(struct network_case *b, int repeat)
 {
     double start = rn_seconds(), begin, now = start;
     long images = 0;
+    if (b->trainer)
+        rn_trainer_measure(b->trainer, b->spent);
     do {
         begin = now;
         run_once(b);
@@ -93,6 +95,8 @@ static void measure(struct network_case *b, int repeat)
         now = rn_seconds();
         keep_ms(b, 1e3 * (now - begin));
     } while (now - start < REPEAT_S);
+    if (b->trainer)
+        rn_trainer_measure(b->trainer, NULL);
     b->rate[repeat] = (double)images / (now - start);
     progress("%s  batch %d  %d threads  %.1f images/s", b->network, b->batch, b->threads,
              b->rate[repeat]);
@@ -125,6 +129,17 @@ static void row_memory(struct row *r, const struct network_case *b)
         row_number(r, b->peak_bytes);
 }
 
+/* Where a batch's time goes, and what its pictures take in the background. */
+static void row_phases(struct row *r, const struct network_case *b)
+{
+    double data;
+    for (int i = 0; i < RN_PHASES; i++)
+        row_number(r, 1e3 * b->spent[i] / (double)b->count);
+    if (rn_bench_data(b->model, b->batch, &data))
+        die("%s", rn_error());
+    row_number(r, 1e3 * data);
+}
+
 static void put_network(struct network_case *b, bool train)
 {
     struct row r;
@@ -143,7 +158,9 @@ static void put_network(struct network_case *b, bool train)
         row_latencies(&r, b);
     row_number(&r, gflops);
     row_number(&r, 100 * gflops / peak(b->threads));
-    if (!train)
+    if (train)
+        row_phases(&r, b);
+    else
         row_memory(&r, b);
     row_machine(&r);
 }

@@ -73,7 +73,9 @@ static const struct table tables[COMMANDS] = {
         { "ms_p99", PLAIN }, { "gflops", PLAIN }, { "pct_peak", PLAIN },
         { "session_bytes", PLAIN }, { "peak_bytes", PLAIN }, MACHINE } },
     [TRAIN] = { "train", "images_per_s_median", false, (const struct column[]){
-        NETWORK, { "ms_median", PLAIN }, { "gflops", PLAIN }, { "pct_peak", PLAIN }, MACHINE } },
+        NETWORK, { "ms_median", PLAIN }, { "gflops", PLAIN }, { "pct_peak", PLAIN },
+        { "forward_ms", PLAIN }, { "backward_data_ms", PLAIN }, { "backward_weights_ms", PLAIN },
+        { "norm_ms", PLAIN }, { "step_ms", PLAIN }, { "data_ms", PLAIN }, MACHINE } },
     [STARTUP] = { "startup", "ms_median", true, (const struct column[]){
         { "model", KEY }, { "picture", KEY }, { "threads", KEY }, { "ms_median", MEDIAN },
         { "ms_min", LEAST }, { "ms_max", MOST }, { "exit_ms_median", PLAIN }, MACHINE } },

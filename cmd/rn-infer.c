@@ -12,10 +12,11 @@
 
 static const char *model_path, *labels_path, *names_path;
 static bool want_eval, want_truth, want_logits, want_header, null_names, no_exif;
-static int part = -1, batch = 32, topk;
+static int part = -1, tta = -1, batch = 32, topk;
 static long max_pixels = RN_MAX_PIXELS;
 
 static const char *const part_words[] = { "train", "test", NULL };
+static const char *const tta_words[] = { "flip", NULL };
 
 static const struct opt opts[] = {
     OPT_STRING('m', "model", &model_path, "FILE", "the model, as rn-train writes it"),
@@ -24,6 +25,8 @@ static const struct opt opts[] = {
     OPT_FLAG(0, "truth", &want_truth, "the true label as second field"),
     OPT_FLAG(0, "header", &want_header, "begin with a line of names"),
     OPT_FLAG(0, "eval", &want_eval, "instead of records: n, correct, top1, top5, loss"),
+    OPT_ENUM(0, "tta", &tta, "NAME", "mean logits of a picture and its mirror image: flip (none)",
+             tta_words),
     OPT_ENUM(0, "part", &part, "NAME", "part of a data set: train, test (test)", part_words),
     OPT_STRING(0, "labels", &labels_path, "FILE", "class names, a line each (those of the data)"),
     OPT_STRING(0, "files-from", &names_path, "FILE",
@@ -153,7 +156,7 @@ static void open_model(void)
 {
     size_t bytes = 0;
     if (rn_session_open(&session, &model, model_path, batch, threads) ||
-        rn_session_bytes(model, batch, threads, &bytes))
+        rn_session_bytes(model, batch, threads, &bytes) || (tta >= 0 && rn_session_mirror(session)))
         die("%s", rn_error());
     note("%s, instruction set %s, %d threads, batches of %d in %.1f MB", rn_model_spec(model),
          rn_isa_name(), threads, batch, (double)bytes / 1e6);

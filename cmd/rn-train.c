@@ -42,16 +42,21 @@ static const struct opt opts[] = {
     OPT_DOUBLE(0, "momentum", &config.momentum, "X", "momentum of SGD", 0, 1),
     OPT_FLAG(0, "nesterov", &config.nesterov, "Nesterov's momentum"),
     OPT_DOUBLE(0, "weight-decay", &config.weight_decay, "X", "L2 penalty of all parameters", 0, 1),
+    OPT_FLAG(0, "decay-weights-only", &config.decay_weights_only,
+             "none of biases and batch norm's scales and shifts"),
+    OPT_DOUBLE(0, "label-smoothing", &config.smoothing, "X",
+               "share of the target that all classes have in common", 0, 1),
     OPT_DOUBLE(0, "drop-path", &config.drop_path, "X",
                "stochastic depth: rate of the last residual block, rising from 0", 0, 0.99),
-    OPT_ENUM(0, "sched", &sched, "NAME", "rate over time: const, step, cosine", rn_schedule_names),
+    OPT_ENUM(0, "sched", &sched, "NAME", "rate over time: const, step, cosine, linear",
+             rn_schedule_names),
     OPT_INTS(0, "milestones", config.milestone, &config.milestones, RN_MILESTONES_MAX, "LIST",
              "epochs after which step multiplies the rate by gamma (none)", 1, 1000000),
     OPT_DOUBLE(0, "gamma", &gamma_given, "X", "factor of a step (0.1)", 0, 1000),
     OPT_DOUBLE(0, "warmup-epochs", &config.warmup_epochs, "X", "epochs of linear warm-up", 0,
                1000000),
     OPT_STRING(0, "augment", &augment, "LIST",
-               "at random: flip, crop=N of a border of N zeros, resized-crop (none)"),
+               "flip, flip=alternating, crop=N of a border of N zeros, resized-crop (none)"),
     OPT_FLOATS(0, "mean", config.mean, &config.means, RN_CHANNELS_MAX, "LIST",
                "subtracted from pixels of 0..1, by channel (0, or that of --weights)", -1000, 1000),
     OPT_FLOATS(0, "std", config.std, &config.stds, RN_CHANNELS_MAX, "LIST",
@@ -60,6 +65,8 @@ static const struct opt opts[] = {
     OPT_SEED(0, "seed", &config.seed, "N", "of all random numbers"),
     OPT_LONG(0, "save-every", &config.save_every, "N",
              "checkpoint every N steps too (epochs' ends)", 1, 1e15),
+    OPT_INT(0, "prefetch", &config.prefetch, "N", "batches made ready ahead; changes no result", 0,
+            64),
     OPT_STRING(0, "log", &config.log_path, "FILE", "the table of losses (standard output)"),
     OPT_END,
 };
@@ -78,7 +85,11 @@ static void augment_item(const char *item)
 {
     char *end;
     if (strcmp(item, "flip") == 0) {
-        config.flip = true;
+        config.flip = RN_FLIP_RANDOM;
+        return;
+    }
+    if (strcmp(item, "flip=alternating") == 0) {
+        config.flip = RN_FLIP_ALTERNATING;
         return;
     }
     if (strcmp(item, "resized-crop") == 0) {
@@ -94,7 +105,8 @@ static void augment_item(const char *item)
     long n = strncmp(item, "crop=", 5) == 0 ? strtol(item + 5, &end, 10) : 0;
     if (n < 1 || n > 1024 || *end)
         opt_bad("augment", item,
-                "flip, crop=N (N from 1 to 1024), resized-crop[=AREA], or a comma list of them");
+                "flip, crop=N (N from 1 to 1024), resized-crop[=AREA], flip=alternating, or a "
+                "comma list of them");
     config.crop = (int)n;
 }
 

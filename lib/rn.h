@@ -406,6 +406,9 @@ int rn_session_open(struct rn_session **out, struct rn_model **model, const char
 void rn_session_free(struct rn_session *s);
 void rn_session_run(struct rn_session *s, const float *x, int n,
                     float *logits); /* x [n][H][W][C] -> logits [n][classes] */
+/* From here on a run gives the mean of the logits of a picture and of its mirror image, left and
+ * right exchanged. Returns 0 or RN_EMEM. */
+int rn_session_mirror(struct rn_session *s);
 int rn_session_bytes(const struct rn_model *m, int batch, int threads,
                      size_t *bytes); /* what `new` would allocate */
 
@@ -450,9 +453,13 @@ int rn_evaluate(struct rn_session *s, struct rn_loader *l, int classes,
 
 /* ---- training ---- */
 
-enum rn_schedule { RN_SCHED_CONST, RN_SCHED_STEP, RN_SCHED_COSINE };
+enum rn_schedule { RN_SCHED_CONST, RN_SCHED_STEP, RN_SCHED_COSINE, RN_SCHED_LINEAR };
 extern const char *const rn_schedule_names[]; /* of them, as --sched spells them; ended by NULL */
 enum { RN_MILESTONES_MAX = 16 };
+
+/* Horizontal flips of training pictures: none; each picture by a coin in every epoch; each in every
+ * other epoch, in the first by a coin (Jordan 2024). */
+enum rn_flip { RN_FLIP_NONE, RN_FLIP_RANDOM, RN_FLIP_ALTERNATING };
 
 /* Everything that rn-train's options say; the defaults are those of rn_train_defaults(). */
 struct rn_train_config {
@@ -471,14 +478,17 @@ struct rn_train_config {
     int batch, epochs, threads;
     long steps;      /* in all; 0: as many as the epochs have */
     long save_every; /* steps between checkpoints; 0: at the ends of epochs */
+    int prefetch;    /* batches made ready ahead of the step; no result depends on it */
     uint64_t seed;
     double lr, momentum, weight_decay, gamma, warmup_epochs;
     bool nesterov;
     double drop_path;   /* stochastic depth: the last residual block's rate, from 0 to below 1 */
     bool zero_residual; /* rn_model_zero_residual() on the random start */
+    bool decay_weights_only; /* weight_decay spares biases and batch norm */
+    double smoothing; /* of labels: the share of the target that all classes have in common */
     enum rn_schedule sched;
     int milestone[RN_MILESTONES_MAX], milestones; /* in epochs */
-    bool flip;                                    /* random horizontal flip */
+    enum rn_flip flip;
     int crop;    /* random crop from the picture padded by so many zeros on each side; 0: none */
     double area; /* random resized crop of at least this part of the picture's area; 0: none */
     int means, stds; /* values given in mean and std; 0: 0 and 1, or those of `weights` */
@@ -501,6 +511,19 @@ void rn_trainer_free(struct rn_trainer *t);
 /* Forward, loss, backward, SGD on n pictures. Returns the mean loss of the batch. */
 double rn_trainer_step(struct rn_trainer *t, const float *x, const int *label, int n, double lr,
                        double momentum, bool nesterov, double weight_decay);
+/* What a step does. Batch norm's is both ways, with the add and ReLU behind it; everything else
+ * forward, the loss too, and every gradient of an input, also of a pool, is with the
+ * convolutions'. */
+enum rn_phase {
+    RN_PHASE_FORWARD,
+    RN_PHASE_BACKWARD_DATA,
+    RN_PHASE_BACKWARD_WEIGHTS,
+    RN_PHASE_NORM,
+    RN_PHASE_STEP,
+    RN_PHASES
+};
+/* From here on every step adds the seconds that it takes to seconds[phase]; NULL: no more. */
+void rn_trainer_measure(struct rn_trainer *t, double seconds[RN_PHASES]);
 int rn_trainer_bytes(const struct rn_model *m, int batch, int threads,
                      size_t *bytes); /* what `new` would allocate */
 
@@ -533,6 +556,10 @@ struct rn_conv_time {
 /* Times layer i of the model (a convolution; else RN_EUSAGE) on random data. */
 int rn_bench_conv(const struct rn_model *m, int layer, enum rn_pass pass, int batch, int threads,
                   int repeats, struct rn_conv_time *out);
+
+/* Seconds in which one thread makes a batch of pictures of the input's size ready: flip, crop,
+ * normalise. Training does it in the background. Returns 0 or RN_EMEM. */
+int rn_bench_data(const struct rn_model *m, int batch, double *seconds);
 
 double rn_seconds(void); /* a steady clock */
 

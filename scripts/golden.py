@@ -56,6 +56,14 @@ DROP = dict(block="basic", stem="3x3", shortcut="conv-bn", drop=0.6)
 DROP_SE = dict(block="basic", stem="3x3", shortcut="pad", se=0.25, drop=0.5)
 DROP_PRE = dict(block="preact", stem="3x3", shortcut="conv", drop=0.5)
 FAST = dict(block="fast", stem="3x3", first=2, maximum=True)
+CIFAR = dict(block="basic", stem="3x3", shortcut="pad")
+POOLED = dict(block="pooled", stem="3x3", shortcut="pad", first=2, maximum=True)
+BASIC = dict(block="basic", stem="7x7", shortcut="conv-bn")
+DEEP = dict(block="bottleneck", stem="7x7", shortcut="conv-bn", middle=lambda k: (k // 4, 1))
+WIDE = dict(DEEP, middle=lambda k: (k // 2, 1))
+CIFAR_NEXT = dict(block="bottleneck", stem="3x3", shortcut="conv-bn", middle=lambda k: (k // 2, 2))
+WRN = dict(block="preact", stem="3x3", shortcut="conv")
+REGNET_X = dict(REGNET, se=0)
 NETWORKS += [(name + "-narrow", spec, options, stem, stages, chw, 6, 10, False, 32, 1.2e-5)
              for name, spec, options, stem, stages, chw in [
     ("resnetd", "resnet50d:stages=1x16+2x24,stem-width=9", D, 9, [(1, 16), (2, 24)], (3, 37, 31)),
@@ -79,7 +87,16 @@ NETWORKS += [(name + "-narrow", spec, options, stem, stages, chw, 6, 10, False, 
      [(1, 32), (1, 40)], (3, 8, 9)),
     ("shift", "resnet18:block=shift,stages=1x14+1x20,stem=3x3,stem-width=9,bot-mul=1.5", SHIFT, 9, [(1, 14), (1, 20)],
      (3, 11, 10)),
-    ("fast", "resnet9:stages=2x8+1x12+2x16,stem-width=6", FAST, 6, [(2, 8), (1, 12), (2, 16)], (3, 24, 24)),
+    ("fast", "cifar-resnet9:stages=2x8+1x12+2x16,stem-width=6", FAST, 6, [(2, 8), (1, 12), (2, 16)], (3, 24, 24)),
+    ("pooled", "resnet9:stages=2x8+1x12+3x16,stem-width=6", POOLED, 6, [(2, 8), (1, 12), (3, 16)], (1, 28, 25)),
+    ("resnet18", "resnet18:stages=1x8+2x12,stem-width=8", BASIC, 8, [(1, 8), (2, 12)], (3, 33, 30)),
+    ("resnet50", "resnet50:stages=1x16+2x24,stem-width=8", DEEP, 8, [(1, 16), (2, 24)], (3, 31, 34)),
+    ("wide", "wide_resnet50_2:stages=1x16+1x24,stem-width=8", WIDE, 8, [(1, 16), (1, 24)], (3, 29, 33)),
+    ("cifar-resnext", "cifar-resnext29_8x64d:stages=1x32+1x64,stem-width=8,groups=2", CIFAR_NEXT, 8, [(1, 32), (1, 64)],
+     (3, 12, 13)),
+    ("wrn", "cifar-wrn-16-8:stages=1x8+2x12,stem-width=6", WRN, 6, [(1, 8), (2, 12)], (3, 13, 14)),
+    ("regnet-x", "regnet_x_400mf:stages=1x16+2x24,stem-width=8,group-width=8", REGNET_X, 8, [(1, 16), (2, 24)],
+     (3, 33, 30)),
 ]]
 
 
@@ -309,8 +326,54 @@ def record(name, spec, family, stem, stages, chw, n, classes, nesterov, most, le
     print("%-16s seed %d, losses %.4f to %.4f" % (name, seed, losses[0], losses[-1]))
 
 
+# A run as rn-train makes it, with all that fast recipes use, of a network without max pools, whose ties turn rounding into
+# other gradients: name, spec, options, stem, stages, (C, H, W), batch.
+RUN = ("losses-200", "cifar-resnet20:stages=2x8+2x12+2x16,stem-width=8", CIFAR, 8, [(2, 8), (2, 12), (2, 16)], (3, 12, 12), 32)
+RUN_STEPS, RUN_WARM, RUN_BATCHES, RUN_LR, RUN_DECAY, SMOOTHING = 200, 40, 4, 0.0015, 5e-4, 0.1
+
+
+def run_losses(net, shape, classes, seed, dtype):
+    """Losses of SGD on a few batches in turn: the rate rises along a line, then falls along one to 0."""
+    parameters = list(net.to(dtype).train().parameters())
+    sgd = torch.optim.SGD([{"params": [p for p in parameters if p.dim() > 1], "weight_decay": RUN_DECAY},
+                           {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0}],
+                          RUN_LR, MOMENTUM, nesterov=True)
+    rate = torch.optim.lr_scheduler.LambdaLR(sgd, lambda step: (step + 1) / RUN_WARM if step < RUN_WARM else
+                                             (RUN_STEPS - step) / (RUN_STEPS - RUN_WARM))
+    criterion, losses = nn.CrossEntropyLoss(label_smoothing=SMOOTHING), []
+    for step in range(RUN_STEPS):
+        x, label = batch(step % RUN_BATCHES, seed, shape, classes)
+        loss = criterion(net(x.to(dtype)), label)
+        sgd.zero_grad()
+        loss.backward()
+        sgd.step()
+        rate.step()
+        losses.append(loss.item())
+    return np.array(losses)
+
+
+def record_run(name, spec, options, stem, stages, chw, n, folder, classes=10):
+    shape = (n, *chw)
+    for seed in range(1, 100):  # the first with which rounding turns no ReLU early on, by PyTorch's own float32
+        losses = [run_losses(make(options, stem, stages, shape, classes, seed), shape, classes, seed, dtype)
+                  for dtype in (torch.float64, torch.float32)]
+        apart = np.abs(losses[1] / losses[0] - 1)
+        if apart[:50].max() < 1e-4:
+            break
+    out = {"losses": losses[0], "losses.float32": losses[1]}
+    write_safetensors("%s/%s.safetensors" % (folder, name), out, {
+        "spec": spec, "input": "%dx%dx%d" % chw, "batch": str(n), "classes": str(classes), "seed": str(seed),
+        "lr": str(RUN_LR), "momentum": str(MOMENTUM), "nesterov": "1", "weight_decay": str(RUN_DECAY),
+        "decay_weights_only": "1", "label_smoothing": str(SMOOTHING), "steps": str(RUN_STEPS), "warm": str(RUN_WARM),
+        "batches": str(RUN_BATCHES), "torch": torch.__version__})
+    print("%-16s seed %d, losses %.4f to %.4f, float32 apart %.1e until step 50, %.1e at all" % (
+        name, seed, losses[0][0], losses[0][-1], apart[:50].max(), apart.max()))
+
+
 def main():
     np.seterr(over="ignore")
+    if RUN[0] in sys.argv[2:] or len(sys.argv) < 3:
+        record_run(*RUN, sys.argv[1] if len(sys.argv) > 1 else "tests/golden")
     for row in NETWORKS:
         if row[0] in sys.argv[2:] or len(sys.argv) < 3:
             record(*row, sys.argv[1] if len(sys.argv) > 1 else "tests/golden")

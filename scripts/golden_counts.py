@@ -56,7 +56,8 @@ def networks():
     for depth, wide in ((28, 10), (40, 4), (16, 8)):
         yield "cifar-wrn-%d-%d" % (depth, wide), dict(
             cifar, block="preact", shortcut="conv", stages=stages([(depth - 4) // 6] * 3, 16 * wide)), 3, 32, 10
-    yield "resnet9", dict(cifar, block="fast", width=64, first=2, maximum=True, stages=[(2, 128), (1, 256), (2, 512)]), 3, 32, 10
+    yield "cifar-resnet9", dict(cifar, block="fast", width=64, first=2, maximum=True, stages=[(2, 128), (1, 256), (2, 512)]), 3, 32, 10
+    yield "resnet9", dict(cifar, block="pooled", first=2, maximum=True, stages=stages([2] * 3, 32)), 3, 32, 10
 
 
 def count(name, net, channels, side):

@@ -1,7 +1,7 @@
 """The family of residual networks in PyTorch, composed from options: what golden.py and golden_counts.py compare with.
 
 Written from the papers and from the names of torchvision and timm, independently of the C sources. Options, as a dict:
-block (basic, bottleneck, preact, preact-bottleneck, regnet, fast, inception,
+block (basic, bottleneck, preact, preact-bottleneck, regnet, fast, pooled, inception,
 inception-bn, shift), stages [(blocks, channels)], stem (7x7, 3x3, 3x3-s2,
 deep), width of the stem, shortcut (conv-bn, conv, pad, pad-end, avg), v1 (stride on the first 1x1), middle (function of
 the channels out: channels and groups of a bottleneck's 3x3), se, plain, bias, same (padding), eps, momentum, biased,
@@ -229,6 +229,17 @@ class ShiftBlock(nn.Module):
         return self.relu2(y + self.downsample(x))
 
 
+class PooledBlock(nn.Module):
+    """The first block of a stage: a convolution, a max pool, batch norm, ReLU; the others are basic."""
+
+    def __init__(self, o, c, k, stride):
+        super().__init__()
+        self.conv1, self.maxpool, self.bn1, self.relu1 = o.conv(c, k, 3), nn.MaxPool2d(stride), o.norm(k), nn.ReLU()
+
+    def forward(self, x):
+        return self.relu1(self.bn1(self.maxpool(self.conv1(x))))
+
+
 def stem(o, channels):
     """Module, and whether a max pool follows."""
     kind, width = o["stem"], o["width"]
@@ -279,6 +290,8 @@ class Composed(nn.Module):
             return Inception(self.o, c, k, stride)
         if self.o["block"] == "shift":
             return ShiftBlock(self.o, c, k, stride)
+        if self.o["block"] == "pooled" and first:
+            return PooledBlock(self.o, c, k, stride)
         return (RegNetBlock if self.regnet else Block)(self.o, c, k, stride)
 
     def forward(self, x):

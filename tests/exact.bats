@@ -42,11 +42,24 @@ same_as_whole() {
     [ ! -e out.ckpt ]
 }
 
-@test "training: 1, 2 and 3 threads give the same file" {
-    for threads in 1 2 3; do
-        rn-train "${SETTINGS[@]}" -j $threads -o out --log log "$DATA"
+@test "training: any number of threads and of batches ahead give the same file" {
+    for options in '-j 1' '-j 2 --prefetch 0' '-j 3 --prefetch 1' '-j 7 --prefetch 9' '-j 1 --prefetch 0'; do
+        # shellcheck disable=SC2086
+        rn-train "${SETTINGS[@]}" $options -o out --log log "$DATA"
         cmp out "$WHOLE"
     done
+}
+
+@test "training from picture files: decoded anew, kept, any threads: the same file" {
+    for i in 0 1 2 3 4 5; do
+        mkdir -p "pictures/$((i % 2))"
+        { printf 'P5\n28 28\n255\n'; tail -c +$((17 + 784 * i)) "$DATA/train-images-idx3-ubyte" | head -c 784; } \
+            >"pictures/$((i % 2))/$i.pgm"
+    done
+    small=(rn-train -a cifar-resnet20:stages=1x4,stem-width=4 -b 4 -e 3 --size 12 --augment flip,crop=1 --log /dev/null)
+    "${small[@]}" -j 1 --prefetch 0 -o one pictures
+    "${small[@]}" -j 3 --prefetch 4 -o two pictures
+    cmp one two
 }
 
 @test "inference: any batch and number of threads give the same records" {

@@ -90,7 +90,7 @@ rows() {
     fails 2 '--momentum: 1.01: takes a number from 0 to 1' rn-train --momentum 1.01
     fails 2 '--lr: nan: takes a number from 0' rn-train --lr nan
     fails 2 '--lr: -1: takes a number from 0' rn-train --lr -1
-    fails 2 '--sched: cosin: takes const, step or cosine' rn-train --sched cosin
+    fails 2 '--sched: cosin: takes const, step, cosine or linear' rn-train --sched cosin
     fails 2 '--size: 0x3: takes N or HxW' rn-train --size 0x3
     fails 2 '--size: 3x: takes N or HxW' rn-train --size 3x
     fails 2 '--seed: -1: takes a whole number' rn-train --seed -1

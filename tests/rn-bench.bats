@@ -58,7 +58,7 @@ scale() {
         if [ $command = infer ]; then
             middle='ms_min ms_median ms_p90 ms_p99 gflops pct_peak session_bytes peak_bytes'
         else
-            middle='ms_median gflops pct_peak'
+            middle='ms_median gflops pct_peak forward_ms backward_data_ms backward_weights_ms norm_ms step_ms data_ms'
         fi
         [ "$(header "$out")" = "$begin $middle isa cores cpu" ]
         [ "$(tail -n +2 "$out" | cut -f 1-5 | tr '\t' ' ')" = "$(
@@ -88,6 +88,15 @@ scale() {
         holds "$BATS_TEST_TMPDIR/out" "{gflops} / (2e-9 * $macs * $times * {images_per_s_median}) > 0.99"
         holds "$BATS_TEST_TMPDIR/out" "{gflops} / (2e-9 * $macs * $times * {images_per_s_median}) < 1.01"
     done
+}
+
+@test "train: the parts of a batch make up its time" {
+    bench train "$NET" --size 32 -b 32 -j 1 >"$BATS_TEST_TMPDIR/out"
+    for part in forward backward_data backward_weights norm step data; do
+        holds "$BATS_TEST_TMPDIR/out" "{${part}_ms} > 0"
+    done
+    sum='({forward_ms} + {backward_data_ms} + {backward_weights_ms} + {norm_ms} + {step_ms})'
+    holds "$BATS_TEST_TMPDIR/out" "$sum * {images_per_s_median} / 32e3 > 0.8 && $sum * {images_per_s_median} / 32e3 < 1.25"
 }
 
 @test "conv: every convolution and pass; the first has no gradient of its input" {

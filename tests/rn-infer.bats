@@ -155,3 +155,38 @@ infer() {
     wait $!
     [ "$(wc -l <"$BATS_TEST_TMPDIR/out")" -eq 100 ]
 }
+
+# picture W H [ORDER]: a PGM of W x H from a formula, its columns mirrored when ORDER is -1.
+picture() {
+    awk -v W="$1" -v H="$2" -v order="${3:-1}" 'BEGIN {
+        print "P2", W, H, 255
+        for (h = 0; h < H; h++) for (w = 0; w < W; w++) {
+            x = order > 0 ? w : W - 1 - w
+            print (x * x * 7 + h * 13 + x * h) % 256
+        }
+    }'
+}
+
+@test "--tta flip: the mean of the logits of a picture and its mirror image" {
+    cd "$BATS_TEST_TMPDIR"
+    picture 28 28 >a.pgm
+    picture 28 28 -1 >b.pgm
+    rn-infer -m "$MODEL" --logits a.pgm b.pgm >plain
+    rn-infer -m "$MODEL" --logits --tta flip a.pgm b.pgm >mean
+    [ "$(cut -f 2- mean | sort -u | wc -l)" -eq 1 ]
+    [ "$(cut -f 2- plain | sort -u | wc -l)" -eq 2 ]
+    paste <(head -n 1 plain) <(tail -n 1 plain) <(head -n 1 mean) | awk -F '\t' '{
+        for (i = 2; i <= 11; i++) if (($i + $(i + 11)) / 2 - $(i + 22) > 1e-6 || $(i + 22) - ($i + $(i + 11)) / 2 > 1e-6) exit 1
+    }'
+    rn-infer -m "$MODEL" --logits --tta flip "$DATA" >records
+    rn-infer -m "$MODEL" --logits --tta flip -b 7 -j 2 "$DATA" | cmp - records
+}
+
+@test "--tta flip --eval: the accuracy of the records" {
+    rn-infer -m "$MODEL" --tta flip --truth "$DATA" >"$BATS_TEST_TMPDIR/records"
+    right=$(awk -F '\t' '$2 == $3' "$BATS_TEST_TMPDIR/records" | wc -l)
+    rn-infer -m "$MODEL" --tta flip --eval "$DATA" >"$BATS_TEST_TMPDIR/eval"
+    [ "$(sed -n 's/^correct\t//p' "$BATS_TEST_TMPDIR/eval")" -eq "$right" ]
+    run ! diff -q "$BATS_TEST_TMPDIR/eval" <(rn-infer -m "$MODEL" --eval "$DATA")
+    fails 2 '--tta: turn: takes flip' rn-infer -m "$MODEL" --tta turn "$DATA"
+}

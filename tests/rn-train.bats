@@ -22,7 +22,7 @@ column() { # column NAME: of a log, without its header
 
 @test "the log: a header, a row an epoch, numbers" {
     train -e 3 --lr 0.05 -o out >log
-    [ "$(head -n 1 log | tr '\t' ' ')" = 'epoch step train_loss val_loss val_acc lr images_per_s seconds_s' ]
+    [ "$(head -n 1 log | tr '\t' ' ')" = 'epoch step train_loss val_loss val_acc lr images_per_s seconds_s data_wait_pct' ]
     [ "$(column epoch <log | tr '\n' ' ')" = '1 2 3 ' ]
     [ "$(column step <log | tr '\n' ' ')" = '8 16 24 ' ]
     awk -F '\t' 'NR > 1 { for (i = 1; i <= NF; i++) if ($i !~ /^[0-9.e+-]+$/) exit 1 }' log
@@ -47,7 +47,7 @@ column() { # column NAME: of a log, without its header
 @test "without validation data these fields are empty" {
     rn-train -a "$NET" -e 1 -o out "$DATA/train-images-idx3-ubyte" >log
     [ "$(column val_loss <log)$(column val_acc <log)" = '' ]
-    awk -F '\t' 'NF != 8 { exit 1 }' log
+    awk -F '\t' 'NF != 9 || $9 < 0 || $9 > 100 { if (NR > 1) exit 1 }' log
 }
 
 @test "--val takes other data" {
@@ -152,7 +152,31 @@ column() { # column NAME: of a log, without its header
     train -e 3 --lr 0.1 -o b | column lr | tr '\n' ' ' >rates
     [ "$(cat rates)" = '0.1 0.1 0.1 ' ]
     train -e 3 --lr 0.1 --sched cosine -o c | column lr | awk '$1 > 0.1 || (NR > 1 && $1 >= last) { exit 1 } { last = $1 }'
+    train -e 4 --lr 0.1 --sched linear --warmup-epochs 1 -o e | column lr | tr '\n' ' ' >rates
+    [ "$(cat rates)" = '0.1 0.0708333333 0.0375 0.00416666667 ' ]
     train -e 3 --lr 0.1 --warmup-epochs 2 -o d | column lr | awk 'NR == 1 && $1 >= 0.06 { exit 1 } NR == 3 && $1 != 0.1 { exit 1 }'
+}
+
+# Settings of a model, from its provenance: setting FILE KEY
+setting() {
+    rn-summary --json "$1" | jq -r ".provenance | if type == \"string\" then fromjson else . end | .[\"$2\"]"
+}
+
+@test "smoothing, decay of weights only, flips in turn: each gives another model, and stands in it" {
+    decay=(--lr 0.05 --weight-decay 0.05)
+    train -o plain "${decay[@]}" >log
+    train -o smooth "${decay[@]}" --label-smoothing 0.2 >log2
+    train -o only "${decay[@]}" --decay-weights-only >log3
+    train -o flips "${decay[@]}" --augment flip >log4
+    train -o turns "${decay[@]}" --augment flip=alternating >log5
+    [ "$(for f in plain smooth only flips turns; do cksum <$f; done | sort -u | wc -l)" -eq 5 ]
+    [ "$(setting smooth label-smoothing) $(setting plain label-smoothing)" = '0.2 0' ]
+    [ "$(setting only decay-weights-only) $(setting plain decay-weights-only)" = 'true false' ]
+    [ "$(setting plain flip) $(setting flips flip) $(setting turns flip)" = 'none random alternating' ]
+    [ "$(rn-infer -m smooth --eval "$DATA" | sed -n 's/^loss\t//p')" = "$(column val_loss <log2)" ]
+    fails 2 'needs --weight-decay' rn-train -a "$NET" -b 32 -o out --decay-weights-only "$DATA"
+    fails 2 '--label-smoothing: 1.1: takes' rn-train -a "$NET" -b 32 -o out --label-smoothing 1.1 "$DATA"
+    fails 2 'flip=alternating' rn-train -a "$NET" -b 32 -o out --augment flip=odd "$DATA"
 }
 
 @test "--weights: the network is the file's, and a longer training goes lower" {

@@ -15,7 +15,8 @@ enum rn_purpose {
     RN_RNG_BENCH,
     RN_RNG_TEST,
     RN_RNG_BOX,
-    RN_RNG_DROP
+    RN_RNG_DROP,
+    RN_RNG_FLIP
 };
 
 struct rn_rng {

@@ -5,6 +5,14 @@
 
 #include "base/rng.h"
 
+/* Flipped in every other epoch: whether the even ones, a coin says that is thrown once. */
+static bool alternates(uint64_t seed, int epoch, long sample)
+{
+    struct rn_rng r;
+    rn_rng_init(&r, seed, RN_RNG_FLIP, 0, (uint64_t)sample);
+    return (rn_rng_u32(&r) ^ (uint32_t)epoch) & 1;
+}
+
 /* All dice are thrown whatever the options, so that one option does not change what another does.
  */
 struct rn_shift rn_augment_draw(const struct rn_augment *a, uint64_t seed, int epoch, long sample)
@@ -12,6 +20,8 @@ struct rn_shift rn_augment_draw(const struct rn_augment *a, uint64_t seed, int e
     struct rn_rng r;
     rn_rng_init(&r, seed, RN_RNG_AUGMENT, (uint32_t)epoch, (uint64_t)sample);
     struct rn_shift s = { .flip = (rn_rng_u32(&r) & 1) && a->flip };
+    if (a->flip == RN_FLIP_ALTERNATING)
+        s.flip = alternates(seed, epoch, sample);
     s.dy = (int)rn_rng_below(&r, 2 * (uint32_t)a->crop + 1) - a->crop;
     s.dx = (int)rn_rng_below(&r, 2 * (uint32_t)a->crop + 1) - a->crop;
     return s;

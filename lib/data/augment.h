@@ -11,7 +11,7 @@
 #include "rn.h"
 
 struct rn_augment {
-    bool flip;   /* horizontal, with probability 1/2 */
+    enum rn_flip flip;
     int crop;    /* zeros added on each side before a random crop of the input's size; 0: none */
     double area; /* random resized crop: the least part of the picture's area; 0: none */
 };

@@ -56,7 +56,7 @@ static int fit(struct rn_developer *d, const struct rn_prep *p, int H, int W, st
 }
 
 int rn_develop(struct rn_developer *d, struct rn_item *it, const struct rn_decode *how,
-               const struct rn_prep *prep, const struct rn_dice *dice, float *out)
+               const struct rn_prep *prep, const struct rn_dice *dice, const uint8_t **pixel)
 {
     int status = decode(d, it, how, prep->C);
     if (status)
@@ -71,7 +71,6 @@ int rn_develop(struct rn_developer *d, struct rn_item *it, const struct rn_decod
         return status;
     if (d->resizer)
         rn_resizer_run(d->resizer, im->pixel, d->pixel);
-    struct rn_shift shift = rn_augment_draw(dice->augment, dice->seed, dice->epoch, dice->sample);
-    rn_augment_apply(prep, shift, d->resizer ? d->pixel : im->pixel, out);
+    *pixel = d->resizer ? d->pixel : im->pixel;
     return 0;
 }

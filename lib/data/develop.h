@@ -1,6 +1,6 @@
 /*
- * From a picture on its way to the network's input: decoded, resized, augmented, normalised. One
- * developer for each thread: it has scratch.
+ * From a picture on its way to pixels of the network's size: decoded and resized. One developer for
+ * each thread: it has scratch.
  */
 #ifndef RN_DATA_DEVELOP_H
 #define RN_DATA_DEVELOP_H
@@ -28,11 +28,13 @@ struct rn_dice {
 };
 
 /*
- * The picture -> out [prep H][prep W][prep C].
- *   how  limits and orientation; its channels are the prep's
+ * The picture -> *pixel, [prep H][prep W][prep C] of the item or the developer: until either takes
+ * the next picture.
+ *   how   limits and orientation; its channels are the prep's
+ *   dice  of what is seen of the picture, when that is random
  * Returns 0, or why this picture is left out: RN_EIO, RN_EFORMAT, RN_EMEM.
  */
 int rn_develop(struct rn_developer *d, struct rn_item *it, const struct rn_decode *how,
-               const struct rn_prep *prep, const struct rn_dice *dice, float *out);
+               const struct rn_prep *prep, const struct rn_dice *dice, const uint8_t **pixel);
 
 #endif

@@ -16,10 +16,11 @@
 #include "base/prep.h"
 #include "base/rng.h"
 #include "data/develop.h"
+#include "data/keep.h"
 #include "data/slot.h"
 
 enum {
-    RING = 3,
+    AHEAD = 2, /* batches, unless told */
     WORKERS_MAX = 64,
     PATIENCE_MS = 20 /* how long a pipe is listened to before looking up again */
 };
@@ -34,7 +35,9 @@ struct worker {
 struct rn_loader {
     struct rn_source *source;
     struct rn_loader_config config;
-    struct rn_slot slot[RING];
+    struct rn_slot *slot; /* [ring] */
+    int ring;             /* the caller's batch and those ahead */
+    struct rn_keep keep;
     uint32_t *order; /* [count], the epoch's permutation; NULL: as they come */
     struct worker *worker;
     int workers; /* threads that exist */
@@ -48,6 +51,7 @@ struct rn_loader {
     bool reading;    /* a worker holds the source */
     int busy;        /* workers that hold the source or develop a picture */
     bool waiting;    /* the caller waits for a batch */
+    double waited;   /* seconds, since the start */
     long position;   /* the picture of the epoch that comes next */
     bool end;        /* nothing more to read, for the reason in status */
     int status;
@@ -63,8 +67,16 @@ static void develop(struct rn_loader *l, struct worker *w, struct rn_slot *s, in
 {
     const struct rn_loader_config *c = &l->config;
     const struct rn_dice dice = { &c->augment, c->seed, l->epoch, index };
-    int status = rn_develop(&w->developer, &w->item, &l->source->decode, &c->prep, &dice,
-                            rn_slot_input(s, place));
+    const uint8_t *pixel = rn_keep_find(&l->keep, index);
+    int status = 0;
+    if (!pixel) {
+        status = rn_develop(&w->developer, &w->item, &l->source->decode, &c->prep, &dice, &pixel);
+        if (!status)
+            rn_keep_put(&l->keep, index, pixel);
+    }
+    if (!status)
+        rn_augment_apply(&c->prep, rn_augment_draw(&c->augment, c->seed, l->epoch, index), pixel,
+                         rn_slot_input(s, place));
     s->label[place] = w->item.label;
     s->index[place] = index;
     rn_slot_name(s, place, w->item.name, status ? rn_error() : NULL);
@@ -74,12 +86,12 @@ static void develop(struct rn_loader *l, struct worker *w, struct rn_slot *s, in
  */
 static struct rn_slot *open_slot(struct rn_loader *l)
 {
-    struct rn_slot *last = &l->slot[(l->first + l->used + RING - 1) % RING];
+    struct rn_slot *last = &l->slot[(l->first + l->used + l->ring - 1) % l->ring];
     if (l->used && !last->closed)
         return last;
-    if (l->used == RING)
+    if (l->used == l->ring)
         return NULL;
-    last = &l->slot[(l->first + l->used++) % RING];
+    last = &l->slot[(l->first + l->used++) % l->ring];
     last->n = last->pending = 0;
     last->closed = false;
     return last;
@@ -234,6 +246,13 @@ static int check(const struct rn_source *s, const struct rn_loader_config *c)
     return 0;
 }
 
+/* Pixels that the source brings are in memory already, and a random view is another every time. */
+static bool keeps(const struct rn_loader *l)
+{
+    const struct rn_source *s = l->source;
+    return l->config.keep && s->random && !s->C && l->config.augment.area == 0;
+}
+
 static int prepare(struct rn_loader *l)
 {
     const struct rn_prep *p = &l->config.prep;
@@ -242,9 +261,12 @@ static int prepare(struct rn_loader *l)
         return rn_fail(RN_EMEM, "inputs of %dx%dx%d do not fit the address space", p->C, p->H,
                        p->W);
     }
-    for (int i = 0; i < RING; i++)
-        if (rn_slot_init(&l->slot[i], l->config.batch, size))
+    l->slot = rn_alloc((size_t)l->ring, sizeof *l->slot);
+    for (int i = 0; i < l->ring; i++)
+        if (!l->slot || rn_slot_init(&l->slot[i], l->config.batch, size))
             return RN_EMEM;
+    if (keeps(l) && rn_keep_init(&l->keep, l->source->count, size, l->config.keep))
+        return RN_EMEM;
     if (l->config.shuffle) {
         l->order = rn_alloc((size_t)l->source->count, sizeof *l->order);
         if (!l->order)
@@ -261,6 +283,7 @@ int rn_loader_new(struct rn_loader **out, struct rn_source *s, const struct rn_l
         return status ? status : RN_EMEM;
     l->source = s;
     l->config = *c;
+    l->ring = 1 + c->ahead;
     l->end = true; /* until it is started */
     pthread_mutex_init(&l->mutex, NULL);
     pthread_cond_init(&l->changed, NULL);
@@ -277,7 +300,9 @@ int rn_loader_new(struct rn_loader **out, struct rn_source *s, const struct rn_l
 int rn_loader_open(struct rn_loader **out, struct rn_source *s, const struct rn_prep *prep,
                    int batch, int threads)
 {
-    struct rn_loader_config c = { .prep = *prep, .batch = batch, .threads = threads };
+    struct rn_loader_config c = {
+        .prep = *prep, .batch = batch, .ahead = AHEAD, .threads = threads
+    };
     int status = rn_loader_new(out, s, &c);
     if (!status)
         rn_loader_start(*out, 0, 0);
@@ -305,8 +330,10 @@ void rn_loader_close(struct rn_loader *l)
     dismiss(l);
     pthread_cond_destroy(&l->changed);
     pthread_mutex_destroy(&l->mutex);
-    for (int i = 0; i < RING; i++)
+    for (int i = 0; l->slot && i < l->ring; i++)
         rn_slot_release(&l->slot[i]);
+    rn_free(l->slot);
+    rn_keep_release(&l->keep);
     rn_free(l->order);
     rn_free(l);
 }
@@ -336,6 +363,7 @@ void rn_loader_start(struct rn_loader *l, int epoch, long first)
         pthread_cond_wait(&l->changed, &l->mutex);
     l->cancel = l->end = l->held = false;
     l->used = l->status = 0;
+    l->waited = 0;
     l->epoch = epoch;
     l->position = first * l->config.batch;
     if (l->order)
@@ -349,15 +377,17 @@ static struct rn_slot *advance(struct rn_loader *l)
 {
     if (l->held) {
         l->held = false;
-        l->first = (l->first + 1) % RING;
+        l->first = (l->first + 1) % l->ring;
         l->used--;
         pthread_cond_broadcast(&l->changed);
     }
     struct rn_slot *s = &l->slot[l->first];
+    double begin = rn_seconds();
     l->waiting = true;
     while (l->used ? !s->closed || s->pending : !l->end)
         pthread_cond_wait(&l->changed, &l->mutex);
     l->waiting = false;
+    l->waited += rn_seconds() - begin;
     l->held = l->used > 0;
     return l->held ? s : NULL;
 }
@@ -374,6 +404,11 @@ int rn_loader_next(struct rn_loader *l, struct rn_batch *b)
         status = rn_fail(l->status, "%s", l->error);
     pthread_mutex_unlock(&l->mutex);
     return status;
+}
+
+double rn_loader_waited(const struct rn_loader *l)
+{
+    return l->waited;
 }
 
 /* The batch is the caller's: no worker looks at it. */

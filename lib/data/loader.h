@@ -14,7 +14,9 @@ struct rn_loader_config {
     struct rn_prep prep;
     struct rn_augment augment;
     int batch;
-    int threads;  /* workers; 0 counts as 1 */
+    int ahead;   /* batches made ready before the caller asks for them; 0: none */
+    int threads; /* workers; 0 counts as 1 */
+    size_t keep; /* decoded pictures that take no more bytes, all together, are kept; 0: none are */
     bool shuffle; /* a permutation of (seed, epoch); needs a random source */
     uint64_t seed;
 };
@@ -27,6 +29,9 @@ int rn_loader_new(struct rn_loader **out, struct rn_source *s, const struct rn_l
  * middle of an epoch.
  */
 void rn_loader_start(struct rn_loader *l, int epoch, long first);
+
+/* Seconds since then that rn_loader_next() has waited for workers. */
+double rn_loader_waited(const struct rn_loader *l);
 
 /* Takes the pictures that are broken out of the batch that rn_loader_next() gave last; the others
  * move up. */

@@ -2,6 +2,7 @@
 #include "infer/session.h"
 
 #include <omp.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "ops/team.h"
@@ -59,6 +60,8 @@ void rn_session_free(struct rn_session *s)
     if (!s)
         return;
     rn_arena_release(&s->arena);
+    rn_free(s->mirrored);
+    rn_free(s->second);
     rn_free(s->step);
     rn_units_release(&s->units);
     rn_graph_release(&s->graph);
@@ -170,7 +173,7 @@ static void run_thread(const struct rn_session *s, struct slice of, int thread, 
     run_slices(s, &of);
 }
 
-void rn_session_run(struct rn_session *s, const float *x, int n, float *logits)
+static void run_batch(struct rn_session *s, const float *x, int n, float *logits)
 {
     struct slice all = { .x = x, .logits = logits, .n = n };
 
@@ -181,4 +184,36 @@ void rn_session_run(struct rn_session *s, const float *x, int n, float *logits)
     all.outputs = s->arena.base + s->outputs;
 #pragma omp parallel num_threads(s->threads)
     run_thread(s, all, omp_get_thread_num(), omp_get_num_threads());
+}
+
+/* ---- pictures and their mirror images ---- */
+
+int rn_session_mirror(struct rn_session *s)
+{
+    rn_free(s->mirrored);
+    rn_free(s->second);
+    s->mirrored = rn_alloc((size_t)s->batch * s->pixels, sizeof *s->mirrored);
+    s->second = rn_alloc((size_t)s->batch * (size_t)s->classes, sizeof *s->second);
+    return s->mirrored && s->second ? 0 : RN_EMEM;
+}
+
+/* n pictures of shape `in`, left and right exchanged. */
+static void mirror(float *y, const float *x, int n, struct rn_shape in)
+{
+    size_t C = (size_t)in.C, W = (size_t)in.W, rows = (size_t)n * (size_t)in.H;
+
+    for (size_t row = 0; row < rows; row++, x += W * C, y += W * C)
+        for (size_t w = 0; w < W; w++)
+            memcpy(y + (W - 1 - w) * C, x + w * C, C * sizeof *y);
+}
+
+void rn_session_run(struct rn_session *s, const float *x, int n, float *logits)
+{
+    run_batch(s, x, n, logits);
+    if (!s->mirrored)
+        return;
+    mirror(s->mirrored, x, n, s->graph.node[0].y);
+    run_batch(s, s->mirrored, n, s->second);
+    for (size_t i = 0; i < (size_t)n * (size_t)s->classes; i++)
+        logits[i] = (logits[i] + s->second[i]) / 2;
 }

@@ -46,6 +46,8 @@ struct rn_session {
     size_t scratch_alone;     /* and bytes of it for a thread that works alone */
     size_t near, outputs;     /* offsets of the near outputs, of the others */
     size_t size;              /* of the arena */
+    float *mirrored;          /* [batch][pixels]; NULL: pictures as they are alone */
+    float *second;            /* [batch][classes], what the mirrored ones give */
     struct rn_arena arena;
     /* Told of each unit's output when it is there: for one picture on one thread. May be NULL. */
     void (*watch)(void *watcher, int unit, const float *y);

@@ -236,6 +236,19 @@ static int shift(struct rn_build *b, const struct rn_place *p)
     return rn_put_relu(b, x, "relu2");
 }
 
+/* A stage begins with a convolution and a max pool before its batch norm, which so has a quarter of
+ * the pixels to go through; the other blocks are basic. */
+static int pooled(struct rn_build *b, const struct rn_place *p)
+{
+    if (!p->first)
+        return basic(b, p);
+    int x = rn_put_conv(b, p->x, "conv1", p->channels, 3, 1, b->s->groups);
+
+    x = rn_put_maxpool(b, x, "maxpool", p->stride, p->stride, 0);
+    x = rn_put_bn(b, x, "bn1");
+    return rn_put_relu(b, x, "relu1");
+}
+
 static const struct kind {
     int (*put)(struct rn_build *b, const struct rn_place *p);
     bool preact;
@@ -249,6 +262,7 @@ static const struct kind {
     [RN_BLOCK_INCEPTION] = { rn_put_inception, false },
     [RN_BLOCK_INCEPTION_BN] = { rn_put_inception, false },
     [RN_BLOCK_SHIFT] = { shift, false },
+    [RN_BLOCK_POOLED] = { pooled, false },
 };
 
 int rn_put_block(struct rn_build *b, const struct rn_place *p)

@@ -8,9 +8,9 @@
 
 #include "base/err.h"
 
-static const char *const blocks[] = { "basic",  "bottleneck", "preact",    "preact-bottleneck",
-                                      "regnet", "fast",       "inception", "inception-bn",
-                                      "shift",  NULL };
+static const char *const blocks[] = { "basic",        "bottleneck", "preact", "preact-bottleneck",
+                                      "regnet",       "fast",       "pooled", "inception",
+                                      "inception-bn", "shift",      NULL };
 static const char *const stems[] = { "7x7", "3x3", "3x3-s2", "deep", NULL };
 static const char *const shortcuts[] = { "conv-bn", "conv", "pad", "pad-end", "avg-conv-bn", NULL };
 static const char *const strides[] = { "3x3", "1x1", NULL };

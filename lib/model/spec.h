@@ -19,6 +19,7 @@ enum rn_block_kind { /* one function each in blocks.c */
                      RN_BLOCK_PREACT_BOTTLENECK,
                      RN_BLOCK_REGNET,
                      RN_BLOCK_FAST,
+                     RN_BLOCK_POOLED,
                      RN_BLOCK_INCEPTION,
                      RN_BLOCK_INCEPTION_BN,
                      RN_BLOCK_SHIFT

@@ -8,7 +8,9 @@
  *   preact-*       He et al. 2016
  *   cifar-resnet*  He et al. 2015, section 4.2
  *   regnet_*       Radosavovic et al. 2020, as torchvision builds them
- *   resnet9        David Page 2018, with a plain linear layer
+ *   cifar-resnet9  David Page 2018, with a plain linear layer
+ *   resnet9        the same idea for small grey pictures: basic blocks of an eighth to a quarter of
+ *                  the channels, and the pool before the batch norm
  * The last rows are single blocks: residual, resnext and inception are d2l's, the others as in their networks.
  */
 #include "model/spec.h"
@@ -205,8 +207,10 @@ const struct rn_variant rn_variants[] = {
     { "cifar-wrn-28-10",         &cifar_preact,  "stages=4x160+4x320+4x640" },
     { "cifar-wrn-40-4",          &cifar_preact,  "stages=6x64+6x128+6x256" },
     { "cifar-wrn-16-8",          &cifar_preact,  "stages=2x128+2x256+2x512" },
-    { "resnet9",                 &cifar,
+    { "cifar-resnet9",           &cifar,
       "block=fast,stages=2x128+1x256+2x512,stem-width=64,first-stride=2,pool=max" },
+    { "resnet9",                 &cifar,
+      "block=pooled,stages=2x32+2x64+2x128,first-stride=2,pool=max" },
     { "regnet_x_400mf",          &regnet,        "stages=1x32+2x64+7x160+12x400,group-width=16" },
     { "regnet_x_800mf",          &regnet,        "stages=1x64+3x128+7x288+5x672,group-width=16" },
     { "regnet_x_1_6gf",          &regnet,        "stages=2x72+4x168+10x408+2x912,group-width=24" },

@@ -7,13 +7,16 @@
 double rn_cross_entropy(const float *v, int classes, int label);
 
 /*
- * Loss and gradient of a batch, shared by the team:
- *   loss[n] = cross-entropy of logits[n]
- *   dlogits[n][j] = (softmax(logits[n])[j] - (j == label[n])) * scale
+ * Loss and gradient of a batch, shared by the team. The target gives the label 1 - smoothing and
+ * every class smoothing / classes (Szegedy et al. 2016; PyTorch's label_smoothing):
+ *   t[n][j] = (j == label[n]) * (1 - smoothing) + smoothing / classes
+ *   loss[n] = - sum over j of t[n][j] * log(softmax(logits[n])[j])
+ *   dlogits[n][j] = (softmax(logits[n])[j] - t[n][j]) * scale
  *   logits   in   [N][classes]        label    in   [N], 0 .. classes - 1
  *   loss     out  [N]                 dlogits  out  [N][classes]
  */
-void rn_cross_entropy_grad(const float *logits, const int *label, int N, int classes, double scale,
-                           double *loss, float *dlogits, int thread, int threads);
+void rn_cross_entropy_grad(const float *logits, const int *label, int N, int classes,
+                           double smoothing, double scale, double *loss, float *dlogits, int thread,
+                           int threads);
 
 #endif

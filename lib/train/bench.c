@@ -1,9 +1,11 @@
-/* Measuring single convolutions, on random data that stay in the cache where they fit. */
+/* Measuring single convolutions, on random data that stay in the cache where they fit, and what
+ * makes pictures ready. */
 #include <omp.h>
 
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "data/augment.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
 #include "ops/conv.h"
@@ -103,4 +105,27 @@ int rn_bench_conv(const struct rn_model *m, int layer, enum rn_pass pass, int ba
     out->bytes = sizeof(float) * (floats(n, batch, false) + floats(n, batch, true) + weights(n));
     rn_arena_release(&b.arena);
     return status;
+}
+
+int rn_bench_data(const struct rn_model *m, int batch, double *seconds)
+{
+    const struct rn_augment augment = { .flip = RN_FLIP_RANDOM, .crop = 1 };
+    size_t size = (size_t)m->prep.H * (size_t)m->prep.W * (size_t)m->prep.C;
+    uint8_t *pixel = rn_alloc((size_t)batch, size);
+    float *x = rn_alloc((size_t)batch * size, sizeof *x);
+    struct rn_rng r;
+    long runs = 0;
+
+    rn_rng_init(&r, 1, RN_RNG_BENCH, 0, 3);
+    for (size_t i = 0; pixel && i < (size_t)batch * size; i++)
+        pixel[i] = (uint8_t)rn_rng_u32(&r);
+    double begin = rn_seconds(), now = begin;
+    for (; pixel && x && now - begin < REPEAT_S; runs++, now = rn_seconds())
+        for (size_t i = 0; i < (size_t)batch; i++)
+            rn_augment_apply(&m->prep, rn_augment_draw(&augment, 1, (int)runs, (long)i),
+                             pixel + i * size, x + i * size);
+    *seconds = runs ? (now - begin) / (double)runs : 0;
+    rn_free(pixel);
+    rn_free(x);
+    return runs ? 0 : RN_EMEM;
 }

@@ -10,7 +10,7 @@
 #include "base/err.h"
 
 static const char header[] =
-    "epoch\tstep\ttrain_loss\tval_loss\tval_acc\tlr\timages_per_s\tseconds_s\n";
+    "epoch\tstep\ttrain_loss\tval_loss\tval_acc\tlr\timages_per_s\tseconds_s\tdata_wait_pct\n";
 
 /* Where the rows past `epochs` begin, in *at: 0 when the file does not start with the header. */
 static int find_cut(struct rn_log *l, int epochs, long *at)
@@ -83,8 +83,8 @@ int rn_log_add(struct rn_log *l, const struct rn_log_row *r)
         return 0;
     if (r->validated)
         snprintf(val, sizeof val, "%.9g\t%.9g", r->val_loss, r->val_acc);
-    int n = fprintf(l->file, "%d\t%ld\t%.9g\t%s\t%.9g\t%.9g\t%.9g\n", r->epoch, r->step,
-                    r->train_loss, val, r->lr, r->images_per_s, r->seconds);
+    int n = fprintf(l->file, "%d\t%ld\t%.9g\t%s\t%.9g\t%.9g\t%.9g\t%.9g\n", r->epoch, r->step,
+                    r->train_loss, val, r->lr, r->images_per_s, r->seconds, r->data_wait);
     if (n < 0 || fflush(l->file))
         return rn_fail_errno("%s", l->path);
     if (l->owned) /* the checkpoint that follows must not know of rows that a crash takes away */

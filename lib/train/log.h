@@ -16,6 +16,7 @@ struct rn_log_row {
     int epoch;
     long step; /* over all epochs */
     double train_loss, lr, images_per_s, seconds;
+    double data_wait; /* per cent of the epoch's training time that waited for data */
     bool validated;
     double val_loss, val_acc;
 };

@@ -65,6 +65,8 @@ static int check(const struct rn_train_config *c)
         return rn_fail(RN_EUSAGE, "no network: give -a SPEC, or --weights FILE");
     if (c->nesterov && c->momentum == 0)
         return rn_fail(RN_EUSAGE, "--nesterov needs --momentum");
+    if (c->decay_weights_only && c->weight_decay == 0)
+        return rn_fail(RN_EUSAGE, "--decay-weights-only needs --weight-decay");
     if (c->milestones && c->sched != RN_SCHED_STEP)
         return rn_fail(RN_EUSAGE, "--milestones are for --sched step");
     if (!c->milestones && c->sched == RN_SCHED_STEP)

@@ -90,6 +90,17 @@ int rn_trainer_bytes(const struct rn_model *m, int batch, int threads, size_t *b
 
 /* ---- one step, by one thread of the team ---- */
 
+/* The team has met: what it did since it last met was this phase. */
+static void meet(struct rn_trainer *t, enum rn_phase phase, int thread)
+{
+    rn_barrier();
+    if (thread > 0 || !t->spent)
+        return;
+    double now = rn_seconds();
+    t->spent[phase] += now - t->lap;
+    t->lap = now;
+}
+
 static void pack(struct rn_trainer *t, const struct rn_train_op *o, enum rn_pass pass, int thread,
                  int threads)
 {
@@ -104,17 +115,41 @@ static void forward_op(struct rn_trainer *t, const struct rn_train_op *o, int th
     if (o->call.conv)
         pack(t, o, RN_FORWARD, thread, threads);
     o->op->forward(&o->call, thread, threads);
-    rn_barrier();
+    meet(t, o->op == &rn_op_bn ? RN_PHASE_NORM : RN_PHASE_FORWARD, thread);
+}
+
+/* Both gradients of a convolution or linear layer, one behind the other: they share the packed
+ * weights' memory and the scratch. */
+static void backward_conv(struct rn_trainer *t, const struct rn_train_op *o, int thread,
+                          int threads)
+{
+    struct rn_call weights = o->call;
+    struct rn_conv_run data = { .N = o->call.N,
+                                .packed = t->packed,
+                                .dy = o->call.dy,
+                                .dx = o->call.dx,
+                                .add = o->call.dx_add,
+                                .scratch = o->call.scratch };
+    weights.dx = NULL;
+    o->op->backward(&weights, thread, threads);
+    meet(t, RN_PHASE_BACKWARD_WEIGHTS, thread);
+    if (!data.dx)
+        return;
+    pack(t, o, RN_BACKWARD_DATA, thread, threads);
+    rn_conv_run(&o->conv, RN_BACKWARD_DATA, &data, thread, threads);
+    meet(t, RN_PHASE_BACKWARD_DATA, thread);
 }
 
 static void backward_op(struct rn_trainer *t, const struct rn_train_op *o, int thread, int threads)
 {
     if (!o->op)
         return;
-    if (o->call.conv && o->call.dx)
-        pack(t, o, RN_BACKWARD_DATA, thread, threads);
+    if (o->call.conv) {
+        backward_conv(t, o, thread, threads);
+        return;
+    }
     o->op->backward(&o->call, thread, threads);
-    rn_barrier();
+    meet(t, o->op == &rn_op_bn ? RN_PHASE_NORM : RN_PHASE_BACKWARD_DATA, thread);
 }
 
 static void move_params(struct rn_trainer *t, const struct rn_sgd *sgd, int thread, int threads)
@@ -126,8 +161,9 @@ static void move_params(struct rn_trainer *t, const struct rn_sgd *sgd, int thre
             continue;
         struct rn_range r = rn_share(rn_param_count(&g->param[i]), thread, threads);
         float *w = t->model->value[i], *v = sgd->momentum != 0 ? t->velocity[i] + r.first : NULL;
+        bool spared = sgd->weights_only && g->param[i].rank < 2;
         t->k->sgd(w + r.first, v, t->grad[i] + r.first, r.last - r.first, (float)sgd->lr,
-                  (float)sgd->momentum, sgd->nesterov, (float)sgd->weight_decay);
+                  (float)sgd->momentum, sgd->nesterov, spared ? 0 : (float)sgd->weight_decay);
     }
 }
 
@@ -141,15 +177,17 @@ static void run_thread(struct rn_trainer *t, const int *label, int n, const stru
         forward_op(t, &t->unit[i].main, thread, threads);
         forward_op(t, &t->unit[i].tail, thread, threads);
     }
-    rn_cross_entropy_grad(out->y, label, n, t->model->spec.classes, 1.0 / n, t->loss, out->dy,
-                          thread, threads);
-    rn_barrier();
+    rn_cross_entropy_grad(out->y, label, n, t->model->spec.classes, t->smoothing, 1.0 / n, t->loss,
+                          out->dy, thread, threads);
+    meet(t, RN_PHASE_FORWARD, thread);
     for (int i = U - 1; i >= 0; i--) {
         backward_op(t, &t->unit[i].tail, thread, threads);
         backward_op(t, &t->unit[i].main, thread, threads);
     }
-    if (sgd)
-        move_params(t, sgd, thread, threads);
+    if (!sgd)
+        return;
+    move_params(t, sgd, thread, threads);
+    meet(t, RN_PHASE_STEP, thread);
 }
 
 /* The network's input and the size of this batch, where calls need them. */
@@ -175,6 +213,7 @@ double rn_trainer_run(struct rn_trainer *t, const float *x, const int *label, in
 
     assert(n >= 1 && n <= t->batch);
     feed(t, x, n);
+    t->lap = rn_seconds();
 #pragma omp parallel num_threads(t->threads)
     run_thread(t, label, n, sgd, omp_get_thread_num(), omp_get_num_threads());
     for (int i = 0; i < n; i++)
@@ -182,9 +221,14 @@ double rn_trainer_run(struct rn_trainer *t, const float *x, const int *label, in
     return sum / n;
 }
 
+void rn_trainer_measure(struct rn_trainer *t, double seconds[RN_PHASES])
+{
+    t->spent = seconds;
+}
+
 double rn_trainer_step(struct rn_trainer *t, const float *x, const int *label, int n, double lr,
                        double momentum, bool nesterov, double weight_decay)
 {
-    struct rn_sgd sgd = { lr, momentum, weight_decay, nesterov };
+    struct rn_sgd sgd = { lr, momentum, weight_decay, nesterov, false };
     return rn_trainer_run(t, x, label, n, &sgd);
 }

@@ -33,6 +33,9 @@ struct rn_trainer {
     float **grad;               /* [params]; NULL for what is not trained */
     float **velocity;           /* [params]; likewise */
     double *loss;               /* [batch] */
+    double smoothing;           /* of the labels: see rn_cross_entropy_grad() */
+    double *spent;              /* [RN_PHASES], seconds; NULL: nobody asks */
+    double lap;                 /* rn_seconds() when the phase that runs began */
     float *packed;              /* weights of the convolution that runs, packed for its pass */
     double drop_rate;           /* of stochastic depth, see drop.h; 0: none */
     int drops;                  /* residual blocks that it may skip */
@@ -45,6 +48,7 @@ struct rn_trainer {
 struct rn_sgd {
     double lr, momentum, weight_decay;
     bool nesterov;
+    bool weights_only; /* decay moves no biases, and no scales and shifts of batch norm */
 };
 
 /*

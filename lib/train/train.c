@@ -19,6 +19,8 @@
 #include "train/schedule.h"
 #include "weights/format.h"
 
+enum { KEEP_BYTES = 256 << 20 }; /* of decoded pictures, for training, for validation */
+
 struct run {
     const struct rn_train_config *c;
     const struct rn_hooks *hooks;
@@ -43,7 +45,7 @@ struct run {
 void rn_train_defaults(struct rn_train_config *c)
 {
     *c = (struct rn_train_config){
-        .log = stdout, .batch = 128, .epochs = 10, .lr = 0.1, .gamma = 0.1, .seed = 1
+        .log = stdout, .batch = 128, .epochs = 10, .lr = 0.1, .gamma = 0.1, .seed = 1, .prefetch = 2
     };
 }
 
@@ -162,7 +164,7 @@ static int train_batch(struct run *r, struct rn_batch *b)
 {
     const struct rn_train_config *c = r->c;
     struct rn_sgd sgd = { rn_schedule_lr(c, r->at.step, r->total, r->epoch_steps), c->momentum,
-                          c->weight_decay, c->nesterov };
+                          c->weight_decay, c->nesterov, c->decay_weights_only };
     leave_out(r, b);
     for (int i = 0; i < b->n; i++)
         if (b->label[i] < 0)
@@ -245,6 +247,7 @@ static int finish_epoch(struct run *r)
         .train_loss = r->at.loss / (double)r->at.pictures,
         .lr = rn_schedule_lr(r->c, r->at.step - 1, r->total, r->epoch_steps),
         .images_per_s = r->fast_pictures ? (double)r->fast_pictures / seconds : 0,
+        .data_wait = seconds > 0 ? 100 * rn_loader_waited(r->loader) / seconds : 0,
     };
     int status = r->at.pictures ? validate(r, &row)
                                 : rn_fail(RN_EFORMAT, "no picture of epoch %d can be decoded",
@@ -270,6 +273,8 @@ static int prepare(struct run *r)
         .shuffle = true,
         .seed = c->seed,
         .threads = c->threads,
+        .ahead = c->prefetch,
+        .keep = KEEP_BYTES,
     };
     long count = rn_source_count(r->job.data);
     int status = rn_trainer_new(&r->trainer, r->job.model, c->batch, c->threads);
@@ -286,6 +291,8 @@ static int prepare(struct run *r)
     config.shuffle = false;
     if (!status && r->job.val)
         status = rn_loader_new(&r->val_loader, r->job.val, &config);
+    if (!status)
+        r->trainer->smoothing = c->smoothing;
     r->epoch_steps = (count + c->batch - 1) / c->batch;
     r->total = r->epoch_steps * c->epochs;
     if (c->steps && c->steps < r->total)

@@ -40,6 +40,7 @@ static const char *const twins[] = {
     "regnet_x_400mf:stages=1x16+2x24,stem-width=8,group-width=8",
     "regnet_y_400mf:stages=1x16+2x24+1x40,stem-width=8",
     "resnet18:stages=1x8+1x16,stem-width=8,se=0.25,shortcut=pad-end,padding=same",
+    "cifar-resnet9:stages=2x8+1x12+2x16,stem-width=8",
     "resnet9:stages=2x8+1x12+2x16,stem-width=8",
     "d2l-resnet:block=inception,stages=2x16+1x24,stem-width=8",
     "resnet18:block=inception-bn,stages=1x9+2x24,stem=3x3,stem-width=8",

@@ -96,6 +96,7 @@ static void test_blocks(void)
     check("bottleneck", 0, 0, 0, (struct counts){ 70400, 768, 218365952 });
     /* He et al. 2015 put the stride first: 3.8 instead of 4.1 billion */
     check("resnet50:stride-at=1x1", 0, 0, 0, (struct counts){ 25557032, 53120, 3857973248 });
+    check("resnet9:in=1", 0, 28, 28, (struct counts){ 486650, 1376, 20831744 });
     check("resnet18:plain", 0, 0, 0, (struct counts){ 11515688, 7808, 1794805760 });
 }
 

@@ -83,7 +83,7 @@ static float *train(int threads)
         x[i] = (float)sin(i);
     for (int i = 0; i < N; i++)
         label[i] = i % CLASSES, index[i] = i;
-    struct rn_sgd sgd = { 0.05, 0.9, 0, false };
+    struct rn_sgd sgd = { .lr = 0.05, .momentum = 0.9 };
     for (int step = 0; step < 3; step++) {
         rn_drop_draw(t, 1, step, index, N);
         rn_trainer_run(t, x, label, N, &sgd);

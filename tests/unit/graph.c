@@ -31,7 +31,7 @@ static void test_refusals(void)
             "resnet50:classes=0: classes=0: takes a number from 1 to 1000000");
     refuses("resnet50:block=big", 0, 0,
             "resnet50:block=big: block=big: takes one of basic, bottleneck, preact, "
-            "preact-bottleneck, regnet, fast, inception, inception-bn, shift");
+            "preact-bottleneck, regnet, fast, pooled, inception, inception-bn, shift");
     refuses("resnet18:stages=1x7,block=inception", 32, 32,
             "layer1.0: an inception block has 8 channels or more, not 7");
     refuses("resnet50:bn-eps=nan", 0, 0,

@@ -16,7 +16,7 @@ enum { N = 16, SIDE = 12, CLASSES = 4, STEPS = 8 };
 static double train(struct rn_model *m, int steps)
 {
     struct rn_trainer *t;
-    struct rn_sgd sgd = { 0.02, 0.9, 0, false };
+    struct rn_sgd sgd = { .lr = 0.02, .momentum = 0.9, .weight_decay = 0, .nesterov = false };
     struct rn_rng r;
     float x[N * SIDE * SIDE];
     int label[N];
@@ -114,8 +114,8 @@ static void test_refusals(void)
     if ((m = trained("resnet18:stages=2x8,stem=3x3,stem-width=8,plain")))
         refuses(m, "resnet18:stages=3x8,stem=3x3,stem-width=8,plain", "identity");
     rn_model_free(m);
-    if ((m = trained("resnet9:stages=2x8,stem-width=8")))
-        refuses(m, "resnet9:stages=3x8,stem-width=8", "identity");
+    if ((m = trained("cifar-resnet9:stages=2x8,stem-width=8")))
+        refuses(m, "cifar-resnet9:stages=3x8,stem-width=8", "identity");
     rn_model_free(m);
 }
 

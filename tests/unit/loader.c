@@ -108,7 +108,7 @@ static void test_apply(void)
 static void test_draw(void)
 {
     enum { TIMES = 4000, CROP = 2, SIDE = 2 * CROP + 1 };
-    struct rn_augment a = { .flip = true, .crop = CROP };
+    struct rn_augment a = { .flip = RN_FLIP_RANDOM, .crop = CROP };
     int flips = 0, at[SIDE][SIDE] = { { 0 } };
     bool inside = true, same = true;
     for (long i = 0; i < TIMES; i++) {
@@ -127,7 +127,7 @@ static void test_draw(void)
     ok(inside && same && abs(flips - TIMES / 2) < 120 && chi < 51.2,
        "dice are even: %d of %d flips, chi2 %.1f of places (24 degrees, 99.9 %%: 51.2)", flips,
        TIMES, chi);
-    struct rn_augment none = { 0 }, flip = { .flip = true }, crop = { .crop = CROP };
+    struct rn_augment none = { 0 }, flip = { .flip = RN_FLIP_RANDOM }, crop = { .crop = CROP };
     bool off = true, apart = true;
     for (long i = 0; i < 100; i++) {
         struct rn_shift s = rn_augment_draw(&none, 5, 3, i), both = rn_augment_draw(&a, 5, 3, i),
@@ -137,6 +137,27 @@ static void test_draw(void)
             rn_augment_draw(&flip, 5, 3, i).flip == both.flip && c.dy == both.dy && c.dx == both.dx;
     }
     ok(off && apart, "options that are off do nothing and change no other dice");
+}
+
+/* Every picture both ways in two epochs, half of them flipped in each, crops as without. */
+static void test_alternating(void)
+{
+    enum { TIMES = 4000 };
+    struct rn_augment a = { .flip = RN_FLIP_ALTERNATING, .crop = 2 };
+    struct rn_augment coin = { .flip = RN_FLIP_RANDOM, .crop = 2 };
+    int flips = 0, other = 0;
+    bool turns = true, returns = true, same = true;
+    for (long i = 0; i < TIMES; i++) {
+        struct rn_shift s = rn_augment_draw(&a, 5, 0, i), c = rn_augment_draw(&coin, 5, 0, i);
+        flips += s.flip;
+        other += s.flip == rn_augment_draw(&a, 6, 0, i).flip;
+        turns &= s.flip != rn_augment_draw(&a, 5, 1, i).flip;
+        returns &= s.flip == rn_augment_draw(&a, 5, 8, i).flip;
+        same &= s.dy == c.dy && s.dx == c.dx;
+    }
+    ok(turns && returns && same, "alternating: flipped in every other epoch, crops by other dice");
+    ok(abs(flips - TIMES / 2) < 120 && abs(other - TIMES / 2) < 120,
+       "alternating: %d of %d flipped in the first epoch, by the seed", flips, TIMES);
 }
 
 /* ---- batches ---- */
@@ -207,7 +228,7 @@ static bool is_permutation(const struct epoch *e, int *fixed)
 static void test_order(struct rn_source *s)
 {
     struct rn_prep p = prep(H, W);
-    struct rn_loader_config c = { .prep = p, .batch = BATCH };
+    struct rn_loader_config c = { .prep = p, .batch = BATCH, .ahead = 2 };
     struct rn_loader *l = NULL;
     if (!ok(!rn_loader_open(&l, s, &p, BATCH, 2), "rn_loader_open"))
         return;
@@ -232,8 +253,9 @@ static void test_order(struct rn_source *s)
 static void test_shuffle(struct rn_source *s)
 {
     struct rn_loader_config c = { .prep = prep(H, W),
-                                  .augment = { .flip = true, .crop = 2 },
+                                  .augment = { .flip = RN_FLIP_RANDOM, .crop = 2 },
                                   .batch = BATCH,
+                                  .ahead = 2,
                                   .shuffle = true,
                                   .seed = 11 };
     struct rn_loader *l = NULL, *k = NULL;
@@ -364,10 +386,109 @@ static void test_workers(void)
     }
 }
 
+/* ---- batches ahead, kept pictures ---- */
+
+static void test_ahead(struct rn_source *s)
+{
+    struct rn_loader_config c = { .prep = prep(H, W),
+                                  .augment = { .flip = RN_FLIP_ALTERNATING, .crop = 2 },
+                                  .batch = BATCH,
+                                  .shuffle = true,
+                                  .seed = 3 };
+    struct epoch *e[5] = { NULL };
+    bool same = true;
+    for (c.ahead = 0; c.ahead < 5; c.ahead++) {
+        struct rn_loader *l = NULL;
+        c.threads = 1 + c.ahead % 3;
+        if (!ok(!rn_loader_new(&l, s, &c), "%d batches ahead", c.ahead))
+            return;
+        double before = rn_loader_waited(l);
+        e[c.ahead] = collect(l, 2, 1);
+        same &= !e[c.ahead]->status && !memcmp(e[c.ahead]->x, e[0]->x, sizeof e[0]->x) &&
+                before == 0 && rn_loader_waited(l) > 0;
+        rn_loader_start(l, 3, 0);
+        same &= rn_loader_waited(l) == 0;
+        rn_loader_close(l);
+    }
+    ok(same, "the same bits whatever is read ahead; waiting is counted from the start on");
+    for (int i = 0; i < 5; i++)
+        rn_free(e[i]);
+}
+
+enum { FILES = 12 };
+
+/* Picture files of many sizes in the folder "pictures/class"; broken: what is no picture. */
+static void put_pictures(bool broken)
+{
+    for (int i = 0; i < FILES; i++) {
+        char name[64], text[256];
+        uint8_t pixel[8 * (4 + FILES)];
+        snprintf(name, sizeof name, "pictures/class/%c.pgm", 'a' + i);
+        int n = snprintf(text, sizeof text, "P5 %d 8 255\n", 4 + i), size = 8 * (4 + i);
+        for (int j = 0; j < size; j++)
+            pixel[j] = broken ? 0 : pixel_of(i, j);
+        memcpy(text + n, pixel, (size_t)size);
+        put(name, text, (size_t)n + (broken ? 0 : (size_t)size));
+    }
+}
+
+/* The inputs of an epoch, [FILES][H * W]; returns how many pictures are broken, or -1. */
+static int epoch_inputs(struct rn_loader *l, int epoch, float *x)
+{
+    struct rn_batch b;
+    int broken = 0, n = 0;
+    rn_loader_start(l, epoch, 0);
+    for (; !rn_loader_next(l, &b) && b.n && n + b.n <= FILES; n += b.n) {
+        memcpy(x + n * H * W, b.x, (size_t)(b.n * H * W) * sizeof *x);
+        for (int i = 0; i < b.n; i++)
+            broken += b.error[i] != NULL;
+    }
+    return n == FILES ? broken : -1;
+}
+
+/* Epochs 0 and 1 with room for `keep` bytes; the files break between them. Returns how many
+ * pictures of epoch 1 are broken. */
+static int keep_epochs(size_t keep, float *x)
+{
+    struct rn_loader_config c = { .prep = prep(H, W),
+                                  .augment = { .flip = RN_FLIP_RANDOM, .crop = 1 },
+                                  .batch = 5,
+                                  .ahead = 1,
+                                  .threads = 3,
+                                  .keep = keep,
+                                  .shuffle = true };
+    struct rn_loader *l = NULL;
+    struct rn_source *s = NULL;
+    int broken = -1;
+    put_pictures(false);
+    if (!rn_source_open(&s, in_dir("pictures"), RN_PART_DEFAULT, RN_PART_TRAIN, NULL) &&
+        !rn_loader_new(&l, s, &c) && epoch_inputs(l, 0, x) == 0) {
+        put_pictures(keep > 0);
+        broken = epoch_inputs(l, 1, x + FILES * H * W);
+    }
+    rn_loader_close(l);
+    rn_source_close(s);
+    return broken;
+}
+
+static void test_keep(void)
+{
+    static float x[3][2 * FILES * H * W];
+    char command[256];
+    snprintf(command, sizeof command, "mkdir -p '%s'", in_dir("pictures/class"));
+    bool made = !system(command);
+    ok(made && keep_epochs(0, x[0]) == 0, "pictures of files");
+    ok(keep_epochs((size_t)FILES * H * W, x[1]) == 0 && !memcmp(x[0], x[1], sizeof x[0]),
+       "kept pictures: the files are not read again, and the bits are the same");
+    ok(keep_epochs((size_t)FILES * H * W - 1, x[2]) == FILES, "where all do not fit, none is kept");
+}
+
 /* Starting over and closing at any moment. */
 static void test_restart(struct rn_source *s)
 {
-    struct rn_loader_config c = { .prep = prep(96, 96), .batch = BATCH, .shuffle = true };
+    struct rn_loader_config c = {
+        .prep = prep(96, 96), .batch = BATCH, .ahead = 2, .shuffle = true
+    };
     struct rn_batch b;
     bool right = true;
     for (int i = 0; i < 60; i++) {
@@ -480,7 +601,7 @@ static void test_idle_pipe(void)
     rn_loader_start(l, 1, 0);
     ok(rn_loader_next(l, &b) == RN_EUSAGE && !b.n, "a second epoch is refused: %s", rn_error());
     rn_loader_close(l);
-    struct rn_loader_config c = { .prep = net, .batch = BATCH, .shuffle = true };
+    struct rn_loader_config c = { .prep = net, .batch = BATCH, .ahead = 2, .shuffle = true };
     ok(rn_loader_new(&l, s, &c) == RN_EUSAGE, "and shuffling: %s", rn_error());
     rn_source_close(s);
     restore_stdin(saved);
@@ -572,10 +693,13 @@ int main(void)
     write_data();
     test_apply();
     test_draw();
+    test_alternating();
     struct rn_source *s = NULL;
     if (ok(!rn_source_open(&s, path, RN_PART_DEFAULT, RN_PART_TRAIN, NULL), "data set")) {
         test_order(s);
         test_shuffle(s);
+        test_ahead(s);
+        test_keep();
         test_resize(s);
         test_restart(s);
         test_workers();

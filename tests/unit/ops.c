@@ -222,16 +222,25 @@ static double loss_ref(const double *v, int classes, int label)
     return log(sum);
 }
 
-static void loss_team(const float *v, const int *label, int N, int classes, double *loss, float *d,
-                      int threads)
+/* The mean over all classes of what each costs has the weight `smoothing`. */
+static double smooth_ref(const double *v, int classes, int label, double smoothing)
+{
+    double all = 0;
+    for (int j = 0; smoothing > 0 && j < classes; j++)
+        all += loss_ref(v, classes, j);
+    return (1 - smoothing) * loss_ref(v, classes, label) + smoothing * all / classes;
+}
+
+static void loss_team(const float *v, const int *label, int N, int classes, double smoothing,
+                      double *loss, float *d, int threads)
 {
     omp_set_dynamic(0);
 #pragma omp parallel num_threads(threads)
-    rn_cross_entropy_grad(v, label, N, classes, 1.0 / N, loss, d, omp_get_thread_num(),
+    rn_cross_entropy_grad(v, label, N, classes, smoothing, 1.0 / N, loss, d, omp_get_thread_num(),
                           omp_get_num_threads());
 }
 
-static void test_loss(int N, int classes, double size)
+static void test_loss(int N, int classes, double size, double smoothing)
 {
     size_t n = (size_t)(N * classes);
     double *v = take_random(n),
@@ -245,22 +254,26 @@ static void test_loss(int N, int classes, double size)
     for (int i = 0; i < N; i++)
         label[i] = (int)random_below((size_t)classes);
     float *logits = to_float(v, n);
-    loss_team(logits, label, N, classes, loss[0], d[0], 1);
-    loss_team(logits, label, N, classes, loss[1], d[1], 5);
+    loss_team(logits, label, N, classes, smoothing, loss[0], d[0], 1);
+    loss_team(logits, label, N, classes, smoothing, loss[1], d[1], 5);
     for (size_t i = 0; i < n; i++) {
         int b = (int)i / classes;
-        double *row = v + (size_t)(b * classes), ref = loss_ref(row, classes, label[b]), h = 1e-5,
-               was = v[i];
+        double *row = v + (size_t)(b * classes),
+               ref = smooth_ref(row, classes, label[b], smoothing), h = 1e-5, was = v[i];
         right &= fabs(loss[0][b] - ref) <= 1e-12 * (1 + ref);
-        right &= rn_cross_entropy(logits + (size_t)(b * classes), classes, label[b]) == loss[0][b];
+        right &= smoothing > 0 ||
+                 loss[0][b] == rn_cross_entropy(logits + (size_t)(b * classes), classes, label[b]);
         v[i] = was + h;
-        double up = loss_ref(row, classes, label[b]);
+        double up = smooth_ref(row, classes, label[b], smoothing);
         v[i] = was - h;
-        grad &= fabs(d[0][i] - (up - loss_ref(row, classes, label[b])) / (2 * h) / N) < 1e-7;
+        double slope = (up - smooth_ref(row, classes, label[b], smoothing)) / (2 * h);
+        grad &= fabs(d[0][i] - slope / N) < 1e-7;
         v[i] = was;
     }
-    ok(right, "cross-entropy, %d of %d classes, logits to %g", N, classes, size);
-    ok(grad, "cross-entropy, %d of %d classes, logits to %g: gradient", N, classes, size);
+    ok(right, "cross-entropy, %d of %d classes, logits to %g, smoothing %g", N, classes, size,
+       smoothing);
+    ok(grad, "cross-entropy, %d of %d classes, logits to %g, smoothing %g: gradient", N, classes,
+       size, smoothing);
     ok(!memcmp(loss[0], loss[1], (size_t)N * sizeof(double)) &&
            !memcmp(d[0], d[1], n * sizeof(float)),
        "cross-entropy, %d of %d classes: same bits on 1 and 5 threads", N, classes);
@@ -274,11 +287,11 @@ static void test_loss_extremes(void)
     const int label[2] = { 0, 2 }, one = 0;
     double loss[2], lost;
     float d[2][3], dn[3], p[3];
-    rn_cross_entropy_grad(large[0], label, 2, 3, 1, loss, d[0], 0, 1);
+    rn_cross_entropy_grad(large[0], label, 2, 3, 0, 1, loss, d[0], 0, 1);
     ok(loss[0] == 0 && fabs(loss[1] - log(3)) < 1e-12 && d[0][0] == 0 &&
            fabsf(d[1][2] + 2.0f / 3) < 1e-6f,
        "cross-entropy of the largest floats does not overflow");
-    rn_cross_entropy_grad(nan, &one, 1, 3, 1, &lost, dn, 0, 1);
+    rn_cross_entropy_grad(nan, &one, 1, 3, 0, 1, &lost, dn, 0, 1);
     ok(isnan(lost) && isnan(dn[0]) && isnan(dn[1]) && isnan(dn[2]) &&
            isnan(rn_cross_entropy(nan, 3, 0)),
        "NaN in a logit reaches the loss and every gradient");
@@ -298,9 +311,12 @@ int main(void)
     test_shifts();
     for (int i = 0, n = all_isas(isa); i < n; i++)
         test_max_ties(isa[i]);
-    test_loss(7, 10, 1);
-    test_loss(4, 1000, 20);
-    test_loss(3, 1, 1);
+    test_loss(7, 10, 1, 0);
+    test_loss(4, 1000, 20, 0);
+    test_loss(3, 1, 1, 0);
+    test_loss(7, 10, 1, 0.1);
+    test_loss(4, 1000, 20, 0.5);
+    test_loss(3, 4, 1, 1);
     test_loss_extremes();
     return done();
 }

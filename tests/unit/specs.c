@@ -52,7 +52,7 @@ static void random_spec(char *text)
 {
     static const char *const row[] = { "resnet18",        "resnet50",        "d2l-resnet18",
                                        "preact-resnet18", "preact-resnet50", "cifar-resnet20",
-                                       "regnet_y_400mf",  "resnet9" };
+                                       "regnet_y_400mf",  "cifar-resnet9",   "resnet9" };
     static const char *const key[] = {
         "plain",
         "bias",

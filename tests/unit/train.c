@@ -33,6 +33,13 @@ static void test_schedule(void)
     ok(near(rn_schedule_lr(&c, 20, 100, 10), 0.4) && near(rn_schedule_lr(&c, 60, 100, 10), 0.2) &&
            rn_schedule_lr(&c, 99, 100, 10) < 0.001,
        "cosine behind the warm-up");
+    c.sched = RN_SCHED_LINEAR;
+    ok(near(rn_schedule_lr(&c, 9, 100, 10), 0.2) && near(rn_schedule_lr(&c, 20, 100, 10), 0.4) &&
+           near(rn_schedule_lr(&c, 60, 100, 10), 0.2) &&
+           near(rn_schedule_lr(&c, 99, 100, 10), 0.005),
+       "a line to 0 behind the warm-up");
+    c.warmup_epochs = 10;
+    ok(near(rn_schedule_lr(&c, 99, 100, 10), 0.4), "nothing behind the warm-up");
     c.warmup_epochs = 0;
     c.sched = RN_SCHED_STEP;
     c.milestones = 2;
@@ -46,7 +53,7 @@ static void test_schedule(void)
 /* ---- log ---- */
 
 static const char head[] = "epoch\tstep\ttrain_loss\tval_loss\tval_acc\tlr\timages_per_s\t"
-                           "seconds_s\n";
+                           "seconds_s\tdata_wait_pct\n";
 
 static bool file_is(const char *path, const char *want)
 {
@@ -69,6 +76,7 @@ static void add_row(struct rn_log *l, int epoch, bool validated)
                             .lr = 0.1,
                             .images_per_s = 100,
                             .seconds = epoch,
+                            .data_wait = 12.5,
                             .validated = validated,
                             .val_loss = 0.25,
                             .val_acc = 0.75 };
@@ -91,11 +99,11 @@ static void test_log(void)
     add_row(&l, 2, false);
     ok(!rn_log_close(&l), "closes");
     snprintf(want, sizeof want, "%s%s", head,
-             "1\t10\t0.5\t0.25\t0.75\t0.1\t100\t1\n2\t20\t0.5\t\t\t0.1\t100\t2\n");
+             "1\t10\t0.5\t0.25\t0.75\t0.1\t100\t1\t12.5\n2\t20\t0.5\t\t\t0.1\t100\t2\t12.5\n");
     ok(file_is(path, want), "header and rows, absent values empty");
 
     ok(!rn_log_open(&l, &c, true, 1) && !rn_log_close(&l), "resumed behind epoch 1");
-    snprintf(want, sizeof want, "%s%s", head, "1\t10\t0.5\t0.25\t0.75\t0.1\t100\t1\n");
+    snprintf(want, sizeof want, "%s%s", head, "1\t10\t0.5\t0.25\t0.75\t0.1\t100\t1\t12.5\n");
     ok(file_is(path, want), "the row of epoch 2 is gone");
 
     FILE *f = fopen(path, "a");
