@@ -123,7 +123,7 @@ demo: ## install what it needs, build, train for a minute, draw the curves, clas
 	$(Q)scripts/deps.sh demo
 	$(Q)$(MAKE) --no-print-directory $(JOBS)
 	$(Q)scripts/demo $(B)
-acceptance: all $(B)/tests/unit/specs ## full data sets and full sizes (an hour)
+acceptance: all $(B)/tests/unit/specs $(B)/tests/unit/foreign ## full data sets and full sizes (an hour)
 	$(Q)tests/acceptance $(B)
 bench: all ## how fast this machine runs the networks of the table in README.md
 	$(Q)$(B)/rn-bench peak && $(B)/rn-bench infer resnet18 && $(B)/rn-bench train d2l-resnet18 -b 128

@@ -180,8 +180,8 @@ near() {
     fails 2 'more than one IN' rn-convert "$MODEL" "$MODEL"
     fails 2 'takes two' rn-convert --diff "$MODEL"
     fails 2 'one of them' rn-convert --diff --list "$MODEL" "$MODEL"
-    fails 2 'onnx' rn-convert -o out.onnx "$MODEL"
-    fails 2 'onnx' rn-convert --to onnx -o out.safetensors "$MODEL"
+    fails 2 'gguf' rn-convert -o out.gguf "$MODEL"
+    fails 2 'gguf' rn-convert --to gguf -o out.safetensors "$MODEL"
     fails 2 'missing' rn-convert missing
     fails 2 'goes without' rn-convert --list -o out "$MODEL"
     fails 2 'no/such' rn-convert -o no/such/out "$MODEL"
@@ -216,4 +216,41 @@ near() {
     fails 2 'give -o FILE' rn-convert --grow cifar-resnet32 --verify "$MODEL"
     fails 2 '--list' rn-convert --grow cifar-resnet32 --list "$MODEL"
     [ ! -e out ]
+}
+
+@test ".pth and .npz: out and back, the same bytes" {
+    for format in pth npz; do
+        rn-convert -o "out.$format" "$MODEL"
+        rn-convert "out.$format" | cmp - "$MODEL"
+        rn-convert --to "$format" "$MODEL" | cmp - "out.$format"
+        rn-convert --to safetensors - <"out.$format" | cmp - "$MODEL"
+        rn-convert --list "out.$format" | diff - <(rn-convert --list "$MODEL")
+    done
+    rn-convert --to npz out.pth | cmp - out.npz
+    rn-convert --to pth out.npz | cmp - out.pth
+}
+
+@test "a .pth goes through a pipe into rn-infer" {
+    rn-convert -o model.pth "$MODEL"
+    rn-convert model.pth | rn-infer -m - "$DATA" >ours
+    rn-infer -m "$MODEL" "$DATA" | cmp - ours
+}
+
+@test "the other tools link no format but their own, and say who reads the rest" {
+    rn-convert -o model.pth "$MODEL"
+    rn-convert -o model.npz "$MODEL"
+    fails 2 'which rn-convert reads' rn-infer -m model.pth "$DATA"
+    fails 2 'which rn-convert reads' rn-infer -m model.npz "$DATA"
+    if command -v nm >/dev/null; then
+        nm "$RN_BUILD/rn-convert" | grep -q rn_pickle_next
+        run ! grep -q rn_pickle_next <(nm "$RN_BUILD/rn-infer")
+    fi
+}
+
+@test "a damaged copy is refused, whatever the format" {
+    for format in pth npz; do
+        rn-convert -o "out.$format" "$MODEL"
+        printf X | dd of="out.$format" bs=1 seek=3000 conv=notrunc status=none
+        fails 2 "out.$format" rn-convert --list "out.$format"
+    done
 }
