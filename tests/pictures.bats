@@ -98,20 +98,28 @@ setup_file() {
     [ "$(jq -r 'select(.path_hex) | .path_hex' "$BATS_TEST_TMPDIR/json")" = "$(printf '%s' "$dir/"$'i\xff\xfe.png' | od -An -v -tx1 | tr -d ' \n')" ]
 }
 
-@test "a slow pipe has each answer at once" {
-    mkfifo "$BATS_TEST_TMPDIR/pipe"
-    rn-infer -m "$MODEL" --files-from "$BATS_TEST_TMPDIR/pipe" >"$BATS_TEST_TMPDIR/out" &
-    exec 7>"$BATS_TEST_TMPDIR/pipe"
-    for i in 1 2 3; do
+# The milliseconds from each of 11 names, written one by one, to its row.
+latencies() {
+    local row begun
+    mkfifo "$BATS_TEST_TMPDIR/names" "$BATS_TEST_TMPDIR/rows"
+    rn-infer -m "$MODEL" --files-from "$BATS_TEST_TMPDIR/names" >"$BATS_TEST_TMPDIR/rows" &
+    exec 8<"$BATS_TEST_TMPDIR/rows" 7>"$BATS_TEST_TMPDIR/names" # the order in which the other side opens them
+    for _ in 1 2 3 4 5 6 7 8 9 10 11; do
+        begun=${EPOCHREALTIME/./}
         echo "$WORLD/bag.png" >&7
-        for _ in $(seq 100); do
-            [ "$(wc -l <"$BATS_TEST_TMPDIR/out")" -lt $i ] || break
-            sleep 0.05
-        done
-        [ "$(wc -l <"$BATS_TEST_TMPDIR/out")" -eq $i ]
+        read -r -t 10 row <&8 # one that waits for the next name never comes
+        [[ $row == "$WORLD/bag.png"* ]]
+        echo $(((${EPOCHREALTIME/./} - begun) / 1000))
+        sleep 0.3 # the pipe is idle
     done
-    exec 7>&-
+    exec 7>&- 8<&-
     wait $!
+}
+
+@test "a slow pipe: each answer within 100 ms of its name (the best of 11, for the machine may be busy)" {
+    latencies >"$BATS_TEST_TMPDIR/ms"
+    echo "# $(tr '\n' ' ' <"$BATS_TEST_TMPDIR/ms")"
+    [ "$(sort -n "$BATS_TEST_TMPDIR/ms" | head -n 1)" -lt 100 ]
 }
 
 @test "a column of classes makes a list a data set" {
