@@ -102,7 +102,8 @@ static int open_source(struct input *in, char **path, int n)
         return rn_source_open_names(&in->source, names_path, null_names, want_eval || want_truth);
     if (n > 1)
         return rn_source_open_files(&in->source, (const char *const *)path, n);
-    return rn_source_open(&in->source, in->path, which, RN_PART_TEST, labels_path);
+    return (want_eval || want_truth ? rn_source_open_labelled : rn_source_open)(
+        &in->source, in->path, which, RN_PART_TEST, labels_path);
 }
 
 /* Labels are counted by the model's classes, wherever they are wanted. */

@@ -74,8 +74,9 @@ static const struct opt opts[] = {
 static const struct opt_tool tool = {
     .name = "rn-train",
     .usage = "-a SPEC -o FILE [OPTION]... DATA",
-    .about = "Trains a residual network on DATA (a folder of class folders of pictures, or IDX),\n"
-             "validates it after every epoch and writes it to FILE.",
+    .about =
+        "Trains a residual network on DATA (a folder of class folders of pictures, a tar of\n"
+        "KEY.jpg and KEY.cls, IDX or CIFAR), validates it after every epoch and writes it to FILE.",
     .opts = opts,
     .with = WITH_THREADS | WITH_ISA | WITH_FORCE,
 };

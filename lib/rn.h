@@ -324,6 +324,10 @@ enum rn_part { RN_PART_DEFAULT, RN_PART_TRAIN, RN_PART_TEST };
 struct rn_source;
 int rn_source_open(struct rn_source **out, const char *path, enum rn_part part,
                    enum rn_part fallback, const char *labels);
+/* The same where labels are wanted: a tar archive is read through first for KEY.cls beside KEY.jpg,
+ * class numbers as WebDataset writes them (rn_source_open() does so when names are given). */
+int rn_source_open_labelled(struct rn_source **out, const char *path, enum rn_part part,
+                            enum rn_part fallback, const char *labels);
 
 /*
  * The picture files that a list names.

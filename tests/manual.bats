@@ -97,6 +97,27 @@ narrow() {
     done
 }
 
+@test "the crontab line of rntools(7) that classifies adds rows, mails broken pictures and is silent without any" {
+    cd "$BATS_TEST_TMPDIR"
+    line=$(sed -n 's/^0 5 \* \* \* //p' "$BATS_TEST_DIRNAME/../man/rntools.7")
+    mkdir -p data/fashion-mnist-sample
+    (cd "$BATS_TEST_DIRNAME/.." && make_model "$BATS_TEST_TMPDIR/night.safetensors")
+    run -0 sh -c "$line"
+    [ -z "$output" ]
+    [ ! -s labels.tsv ]
+    cp "$BATS_TEST_DIRNAME"/../data/fashion-mnist-sample/pictures/*.png data/fashion-mnist-sample
+    touch data/fashion-mnist-sample/*
+    touch -d '2 days ago' data/fashion-mnist-sample/bag.png
+    run -0 sh -c "$line"
+    [ -z "$output" ]
+    [ "$(wc -l <labels.tsv)" -eq 9 ]
+    head -c 100 data/fashion-mnist-sample/coat.png >data/fashion-mnist-sample/cut.png
+    run sh -c "$line"
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == 'rn-infer: data/fashion-mnist-sample/cut.png: '* ]]
+    [ "$(wc -l <labels.tsv)" -eq 19 ]
+}
+
 @test "the Makefile of rntools(7) makes the accuracy, once" {
     unset MAKEFLAGS MAKELEVEL
     cd "$BATS_TEST_TMPDIR"

@@ -19,6 +19,9 @@ static int decode(struct rn_developer *d, struct rn_item *it, const struct rn_de
     struct rn_decode wanted = *how;
     if (it->image.pixel)
         return 0;
+    if (it->sparse)
+        return rn_fail(RN_EFORMAT, "%s: is stored with holes (a sparse file), which is not read",
+                       it->name);
     int status = it->file ? rn_item_load(it) : 0;
     wanted.C = C;
     status = status ? status : rn_picture_decode(p, &wanted, it->name, it->data, it->n);

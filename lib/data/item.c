@@ -27,7 +27,7 @@ void rn_item_release(struct rn_item *it)
 static int name_room(struct rn_item *it, size_t n)
 {
     it->label = -1;
-    it->file = false;
+    it->file = it->sparse = false;
     it->image = (struct rn_image){ 0 };
     it->n = 0;
     char *name = rn_grow(it->name, &it->name_room, 0, n);

@@ -13,6 +13,7 @@ struct rn_item {
     size_t name_room;
     int label;             /* -1: unknown */
     bool file;             /* the encoded picture is in the file `name`; data are not read yet */
+    bool sparse;           /* a member of a tar stored with holes: it has no data */
     struct rn_image image; /* pixel NULL: data[n] are the encoded picture */
     uint8_t *data;
     size_t n, room; /* bytes of data used, allocated */

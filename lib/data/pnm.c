@@ -110,6 +110,22 @@ static uint64_t row_bytes(const struct header *h)
     return (uint64_t)h->W * (h->kind == 6 ? 3 : 1) * (h->max > 255 ? 2 : 1);
 }
 
+/* ---- limits: known from the header, before memory is taken ---- */
+
+static int check_pixels(const char *name, uint64_t W, uint64_t H, uint64_t most)
+{
+    if (W && H > most / W)
+        return rn_fail(RN_EFORMAT, "%s: %llux%llu pixels are more than the limit of %llu", name,
+                       (unsigned long long)W, (unsigned long long)H, (unsigned long long)most);
+    return 0;
+}
+
+/* The fewest bytes behind the header: a byte a value in a plain one. */
+static uint64_t least_bytes(const struct header *h)
+{
+    return h->H * (h->kind > 3 ? row_bytes(h) : (uint64_t)h->W * (h->kind == 3 ? 3 : 1));
+}
+
 /* ---- pixels ---- */
 
 /* table[v], v from 0 to max: the pixel that a value becomes. Python rounds halves to even. */
@@ -125,14 +141,12 @@ static uint8_t *make_table(const struct header *h)
     return table;
 }
 
-static int read_raw(struct rn_picture *p, const struct cursor *c, const struct header *h,
-                    const uint8_t *table)
+static void read_raw(struct rn_picture *p, const struct cursor *c, const struct header *h,
+                     const uint8_t *table)
 {
     size_t values = (size_t)p->W * (size_t)p->C, row = (size_t)row_bytes(h);
     const uint8_t *in = c->data + c->at;
     uint8_t *out = p->pixel;
-    if ((c->n - c->at) / row < (size_t)p->H)
-        return fail_cut(c->name, c->n);
     for (int y = 0; y < p->H; y++, in += row, out += values)
         for (size_t i = 0; i < values; i++) {
             unsigned v = h->kind == 4   ? 1u - (in[i / 8] >> (7 - i % 8) & 1u)
@@ -140,7 +154,6 @@ static int read_raw(struct rn_picture *p, const struct cursor *c, const struct h
                                         : in[i];
             out[i] = table[v < h->max ? v : h->max];
         }
-    return 0;
 }
 
 /* A plain bitmap's values are digits that need no space between them, and 1 is black. */
@@ -179,14 +192,19 @@ static int decode_pnm(struct rn_picture *p, const struct rn_decode *how,
     struct cursor c = { .name = in->name, .data = in->data, .n = in->n };
     struct header h;
     int status = read_header(&c, &h);
-    if (!status)
-        status = rn_picture_shape(p, how, in->name, h.H, h.W, h.kind % 3 ? 1 : 3);
+    status = status ? status : check_pixels(in->name, h.W, h.H, how->max_pixels);
+    if (!status && c.n - c.at < least_bytes(&h))
+        status = fail_cut(in->name, c.n);
+    status = status ? status : rn_picture_shape(p, how, in->name, h.H, h.W, h.kind % 3 ? 1 : 3);
     if (status)
         return status;
     uint8_t *table = make_table(&h);
-    status = !table       ? RN_EMEM
-             : h.kind > 3 ? read_raw(p, &c, &h, table)
-                          : read_plain(p, &c, &h, table);
+    if (!table)
+        return RN_EMEM;
+    if (h.kind > 3)
+        read_raw(p, &c, &h, table);
+    else
+        status = read_plain(p, &c, &h, table);
     rn_free(table);
     return status;
 }
@@ -201,27 +219,20 @@ static int decode_farbfeld(struct rn_picture *p, const struct rn_decode *how,
 {
     if (in->n < FARBFELD_HEADER)
         return fail_cut(in->name, in->n);
-    int status = rn_picture_shape(p, how, in->name, be32(in->data + 12), be32(in->data + 8), 3);
+    uint64_t W = be32(in->data + 8), H = be32(in->data + 12);
+    int status = check_pixels(in->name, W, H, how->max_pixels);
+    if (!status && (in->n - FARBFELD_HEADER) / 8 < W * H)
+        status = fail_cut(in->name, in->n);
+    status = status ? status : rn_picture_shape(p, how, in->name, H, W, 3);
     if (status)
         return status;
-    size_t pixels = (size_t)p->H * (size_t)p->W;
     const uint8_t *x = in->data + FARBFELD_HEADER;
-    if ((in->n - FARBFELD_HEADER) / 8 < pixels)
-        return fail_cut(in->name, in->n);
-    for (size_t i = 0; i < 3 * pixels; i++)
+    for (size_t i = 0; i < 3 * W * H; i++)
         p->pixel[i] = x[i / 3 * 8 + i % 3 * 2];
     return 0;
 }
 
 /* ---- streams ---- */
-
-static int check_pixels(const char *name, uint64_t W, uint64_t H, uint64_t most)
-{
-    if (W && H > most / W)
-        return rn_fail(RN_EFORMAT, "%s: %llux%llu pixels are more than the limit of %llu", name,
-                       (unsigned long long)W, (unsigned long long)H, (unsigned long long)most);
-    return 0;
-}
 
 int rn_pnm_size(const char *name, const uint8_t *data, size_t n, uint64_t max_pixels, size_t *size)
 {

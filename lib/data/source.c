@@ -164,11 +164,26 @@ static int finish(struct rn_source **out, struct rn_source *s, const char *label
     return status;
 }
 
+static int open_path(struct rn_source **out, const char *path, enum rn_part part,
+                     enum rn_part fallback, const char *labels, bool labelled)
+{
+    struct rn_source *s = new_source(path);
+    if (!s)
+        return RN_EMEM;
+    s->labelled = labelled;
+    return finish(out, s, labels, open_kind(s, path, part, fallback));
+}
+
 int rn_source_open(struct rn_source **out, const char *path, enum rn_part part,
                    enum rn_part fallback, const char *labels)
 {
-    struct rn_source *s = new_source(path);
-    return s ? finish(out, s, labels, open_kind(s, path, part, fallback)) : RN_EMEM;
+    return open_path(out, path, part, fallback, labels, labels != NULL);
+}
+
+int rn_source_open_labelled(struct rn_source **out, const char *path, enum rn_part part,
+                            enum rn_part fallback, const char *labels)
+{
+    return open_path(out, path, part, fallback, labels, true);
 }
 
 int rn_source_open_names(struct rn_source **out, const char *path, bool null, bool whole)

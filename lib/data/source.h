@@ -48,6 +48,7 @@ struct rn_source {
     char *path;              /* the file that holds the pictures */
     void *impl;              /* the kind's own state */
     long count;              /* pictures, -1: unknown */
+    bool labelled;           /* wanted: the labels of data that have them beside the pictures */
     bool random;             /* read() takes any index */
     long passed_over;        /* files that are no pictures, as far as it is read */
     int C, H, W;             /* of every picture; 0: they differ */

@@ -1,104 +1,66 @@
-/*
- * Tar archives, read once from front to back: ustar, pax (POSIX.1-2001) and GNU's long names, plain
- * or gzip, from a file or a pipe, several behind one another. Pictures among the members are the
- * records; hidden ones and what is no picture are passed over. Memory is that of one member.
- */
-#include <fcntl.h>
+/* Tar archives, read once from front to back: headers, extensions, data. */
+#include "data/tar.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "data/source.h"
-#include "data/stream.h"
 
 enum {
-    BLOCK = 512,
     PIECE = 1 << 16,
     MAGIC = 16,              /* bytes that tell a picture */
     PICTURE_MAX = 1 << 30,   /* bytes of a member */
     EXTENSION_MAX = 1 << 20, /* of a long name or a pax header */
 };
 
-/* Offsets and sizes of header fields. */
-enum {
-    NAME = 0,
-    NAME_SIZE = 100,
-    SIZE = 124,
-    NUMBER = 12,
-    SUM = 148,
-    SUM_SIZE = 8,
-    TYPE = 156,
-    USTAR = 257,
-    PREFIX = 345,
-    PREFIX_SIZE = 155
-};
-
-struct tar {
-    struct rn_stream *stream;
-    uint8_t block[BLOCK]; /* the header; what is skipped */
-    size_t have;          /* bytes of it */
-    char type;            /* of the member being read; 0: a header is */
-    uint64_t left, skip;  /* bytes to read into data; then to throw away */
-    char name[NAME_SIZE + PREFIX_SIZE + 2];
-    char *path;    /* the member's name by an extension; NULL: name */
-    uint64_t size; /* by an extension; NO_SIZE: the header's */
-    struct rn_item item;
-    bool whole; /* item is a picture */
-    bool ended;
-};
-
 #define NO_SIZE UINT64_MAX
 
-static const char *member(const struct tar *t)
+int rn_tar_init(struct rn_tar *t, const char *path, int fd, const uint8_t *head, size_t n)
 {
-    return t->path ? t->path : t->name;
+    *t = (struct rn_tar){ .path = path, .size = NO_SIZE };
+    return rn_stream_new(&t->stream, path, fd, head, n);
 }
 
-static void forget_extensions(struct tar *t)
+void rn_tar_release(struct rn_tar *t)
 {
-    rn_free(t->path);
-    t->path = NULL;
+    rn_stream_free(t->stream);
+    rn_item_release(&t->item);
+    rn_free(t->long_name);
+}
+
+const char *rn_tar_name(const struct rn_tar *t)
+{
+    return t->long_name ? t->long_name : t->header.name;
+}
+
+static void forget_extensions(struct rn_tar *t)
+{
+    rn_free(t->long_name);
+    t->long_name = NULL;
     t->size = NO_SIZE;
+    t->sparse = false;
+}
+
+void rn_tar_pass(struct rn_tar *t)
+{
+    t->found = RN_TAR_NOTHING;
+    forget_extensions(t);
+}
+
+static bool is_file(const struct rn_tar *t)
+{
+    return t->type == '0' || t->type == '7' || t->type == 'S';
+}
+
+/* For the member behind it. */
+static bool is_extension(const struct rn_tar *t)
+{
+    return t->type == 'L' || t->type == 'x' || t->type == 'K' || t->type == 'g';
 }
 
 /* ---- headers ---- */
-
-/* Octal digits, or, where the first bit is set, a big-endian number. */
-static uint64_t number(const uint8_t *p, int n)
-{
-    uint64_t v = 0;
-    if (*p & 0x80) {
-        for (int i = 1; i < n; i++)
-            v = v >> 55 ? UINT64_MAX >> 1 : v << 8 | p[i];
-        return v;
-    }
-    for (int i = 0; i < n && (p[i] == ' ' || (p[i] >= '0' && p[i] <= '7')); i++)
-        v = p[i] == ' ' ? v : v << 3 | (uint64_t)(p[i] - '0');
-    return v;
-}
-
-static bool sum_right(const uint8_t *p)
-{
-    uint64_t sum = 0;
-    for (int i = 0; i < BLOCK; i++)
-        sum += i >= SUM && i < SUM + SUM_SIZE ? ' ' : p[i];
-    return sum == number(p + SUM, SUM_SIZE);
-}
-
-static bool is_zero(const uint8_t *p)
-{
-    return !*p && !memcmp(p, p + 1, BLOCK - 1);
-}
-
-static void set_name(struct tar *t)
-{
-    const char *name = (const char *)t->block + NAME, *prefix = (const char *)t->block + PREFIX;
-    bool posix = !memcmp(t->block + USTAR, "ustar", 6); /* GNU's has a space there, no prefix */
-    int n = posix ? (int)strnlen(prefix, PREFIX_SIZE) : 0;
-    snprintf(t->name, sizeof t->name, "%.*s%s%.*s", n, prefix, n ? "/" : "", NAME_SIZE, name);
-}
 
 /* Is it, or a folder on the way to it, hidden? */
 static bool hidden(const char *path)
@@ -113,37 +75,36 @@ static bool hidden(const char *path)
 }
 
 /* What comes behind the header: data to keep, data to skip. */
-static int begin_member(struct rn_source *s, struct tar *t, uint64_t size)
+static int begin_member(struct rn_tar *t)
 {
-    bool extension = t->type == 'L' || t->type == 'x';
-    bool file = t->type == '0' || t->type == '7';
-    if (!extension && t->size != NO_SIZE)
-        size = t->size;
-    if (!file && !extension && t->type >= '1' && t->type <= '6') /* links and folders have none */
+    bool kept = t->type == 'L' || t->type == 'x';
+    uint64_t size = !is_extension(t) && t->size != NO_SIZE ? t->size : t->header.size;
+    if (t->type >= '1' && t->type <= '6') /* links and folders have no data */
         size = 0;
-    if (size > UINT64_MAX >> 1 || (extension && size > EXTENSION_MAX))
-        return rn_fail(RN_EFORMAT, "%s#%s: a header for %llu bytes", s->path, member(t),
+    if (size > UINT64_MAX >> 1 || (kept && size > EXTENSION_MAX))
+        return rn_fail(RN_EFORMAT, "%s#%s: a header for %llu bytes", t->path, rn_tar_name(t),
                        (unsigned long long)size);
-    bool keep = extension || (file && size <= PICTURE_MAX && !hidden(member(t)));
-    t->left = keep ? size : 0;
-    t->skip = (size + BLOCK - 1) / BLOCK * BLOCK - t->left;
+    t->sparse = t->sparse || t->type == 'S';
+    t->holes = t->header.holes;
+    kept = kept || (is_file(t) && !t->sparse && size <= PICTURE_MAX && !hidden(rn_tar_name(t)));
+    t->left = kept ? size : 0;
+    t->skip = (size + RN_TAR_BLOCK - 1) / RN_TAR_BLOCK * RN_TAR_BLOCK - t->left;
+    t->begin = t->at;
     t->item.n = 0;
     return 0;
 }
 
-static int take_header(struct rn_source *s, struct tar *t)
+static int take_header(struct rn_tar *t)
 {
-    const uint8_t *p = t->block;
-    if (is_zero(p)) { /* between archives, and at the end */
+    if (rn_tar_block_zero(t->block)) { /* between archives, and at the end */
         t->have = 0;
         return 0;
     }
-    if (!sum_right(p))
-        return rn_fail(RN_EFORMAT, "%s: damaged tar header behind %s", s->path,
-                       *t->name ? t->name : "the beginning");
-    set_name(t);
-    t->type = p[TYPE] ? (char)p[TYPE] : '0';
-    int status = begin_member(s, t, number(p + SIZE, NUMBER));
+    if (!rn_tar_header_read(&t->header, t->block))
+        return rn_fail(RN_EFORMAT, "%s: damaged tar header behind %s", t->path,
+                       *t->header.name ? t->header.name : "the beginning");
+    t->type = t->header.type;
+    int status = begin_member(t);
     if (status)
         t->type = 0;
     else
@@ -153,18 +114,40 @@ static int take_header(struct rn_source *s, struct tar *t)
 
 /* ---- extensions ---- */
 
-static int set_path(struct tar *t, const char *text, size_t n)
+static int set_long_name(struct rn_tar *t, const char *text, size_t n)
 {
-    rn_free(t->path);
-    t->path = rn_alloc(n + 1, 1);
-    if (!t->path)
+    rn_free(t->long_name);
+    t->long_name = rn_alloc(n + 1, 1);
+    if (!t->long_name)
         return RN_EMEM;
-    memcpy(t->path, text, n);
+    memcpy(t->long_name, text, n);
+    return 0;
+}
+
+/* Where "KEY=" begins the n bytes: what is behind it; else NULL. */
+static const char *value_of(const char *key, const char *text, size_t n)
+{
+    size_t length = strlen(key);
+    return n >= length && !memcmp(text, key, length) ? text + length : NULL;
+}
+
+/* A record KEY=VALUE of n bytes. */
+static int take_record(struct rn_tar *t, const char *text, size_t n)
+{
+    const char *value = value_of("path=", text, n), *end = text + n;
+    if (!value)
+        value = value_of("GNU.sparse.name=", text, n);
+    if (value)
+        return set_long_name(t, value, (size_t)(end - value));
+    value = value_of("size=", text, n);
+    if (value)
+        t->size = strtoull(value, NULL, 10);
+    t->sparse = t->sparse || value_of("GNU.sparse.", text, n);
     return 0;
 }
 
 /* Records of "LENGTH KEY=VALUE\n", LENGTH that of the whole record. */
-static int take_pax(struct rn_source *s, struct tar *t)
+static int take_pax(struct rn_tar *t)
 {
     const char *p = (const char *)t->item.data, *end = p + t->item.n - 1; /* a NUL is at end */
     int status = 0;
@@ -173,179 +156,160 @@ static int take_pax(struct rn_source *s, struct tar *t)
         unsigned long n = strtoul(p, &key, 10);
         if (key == p || *key != ' ' || n > (size_t)(end - p) || p + n <= key + 1 ||
             p[n - 1] != '\n')
-            return rn_fail(RN_EFORMAT, "%s: damaged pax header behind %s", s->path, t->name);
-        const char *stop = p + n - 1;
+            return rn_fail(RN_EFORMAT, "%s: damaged pax header behind %s", t->path, t->header.name);
         key++;
-        if (stop - key >= 5 && !memcmp(key, "path=", 5))
-            status = set_path(t, key + 5, (size_t)(stop - key - 5));
-        else if (stop - key >= 5 && !memcmp(key, "size=", 5))
-            t->size = strtoull(key + 5, NULL, 10);
+        status = take_record(t, key, (size_t)(p + n - 1 - key));
         p += n;
     }
     return status;
 }
 
-/* All data of the member are here. */
-static int finish_member(struct rn_source *s, struct tar *t)
+/* Its data are here. */
+static int take_extension(struct rn_tar *t)
 {
     struct rn_item *it = &t->item;
-    if (t->type == 'L' || t->type == 'x') {
-        if (rn_item_reserve(it, it->n + 1))
-            return RN_EMEM;
-        it->data[it->n++] = 0;
-        return t->type == 'x' ? take_pax(s, t)
-                              : set_path(t, (char *)it->data, strlen((char *)it->data));
+    if (t->type != 'L' && t->type != 'x')
+        return 0;
+    if (rn_item_reserve(it, it->n + 1))
+        return RN_EMEM;
+    it->data[it->n++] = 0;
+    return t->type == 'x' ? take_pax(t)
+                          : set_long_name(t, (char *)it->data, strlen((char *)it->data));
+}
+
+/* ---- members ---- */
+
+/* NAME is KEY.cls, a KEY without dots. */
+static bool names_class(const char *name)
+{
+    const char *slash = strrchr(name, '/'), *dot = strchr(slash ? slash : name, '.');
+    return dot && !strcmp(dot, ".cls");
+}
+
+static enum rn_tar_found tell(const struct rn_tar *t)
+{
+    if (!is_file(t) || hidden(rn_tar_name(t)))
+        return RN_TAR_NOTHING;
+    if (t->sparse)
+        return RN_TAR_SPARSE;
+    if (t->classes && names_class(rn_tar_name(t)))
+        return RN_TAR_CLASS;
+    return rn_image_kind(t->item.data, t->item.n) ? RN_TAR_PICTURE : RN_TAR_NOTHING;
+}
+
+/* All data of the member are here. */
+static int finish_member(struct rn_tar *t)
+{
+    int status = is_extension(t) ? take_extension(t) : 0;
+    if (status)
+        return status;
+    if (!is_extension(t)) {
+        t->found = tell(t);
+        t->passed_over += !t->found && is_file(t) && !hidden(rn_tar_name(t));
+        if (!t->found)
+            forget_extensions(t);
     }
-    t->whole = rn_image_kind(it->data, it->n);
-    s->passed_over += !t->whole && (t->type == '0' || t->type == '7') && !hidden(member(t));
+    t->type = 0;
     return 0;
 }
 
 /* ---- reading on ---- */
 
-static int fail_cut(const struct rn_source *s, const struct tar *t)
+static int fail_cut(const struct rn_tar *t)
 {
-    return rn_fail(RN_EFORMAT, "%s: cut off in %s", s->path,
-                   t->type ? member(t) : "the header of a member");
+    return rn_fail(RN_EFORMAT, "%s: cut off in %s", t->path,
+                   t->type ? rn_tar_name(t) : "the header of a member");
 }
 
-static int read_header(struct rn_source *s, struct tar *t)
+/* Some bytes of a member to `out`. */
+static int read_some(struct rn_tar *t, void *out, size_t n, size_t *got)
 {
-    size_t got = 0;
-    int status = rn_stream_some(t->stream, t->block + t->have, BLOCK - t->have, &got);
-    bool more = t->have < BLOCK;
+    int status = rn_stream_some(t->stream, out, n, got);
+    t->at += *got;
+    return status || *got ? status : fail_cut(t);
+}
+
+static int read_header(struct rn_tar *t)
+{
+    size_t want = RN_TAR_BLOCK - t->have, got = 0; /* none: the damaged one, once more */
+    int status = rn_stream_some(t->stream, t->block + t->have, want, &got);
+    t->at += got;
     t->have += got;
     if (status)
         return status;
-    if (!got && more && t->have)
-        return fail_cut(s, t);
-    t->ended = !got && more;
-    return t->have == BLOCK ? take_header(s, t) : 0;
+    if (want && !got && t->have)
+        return fail_cut(t);
+    t->ended = want && !got;
+    return t->have == RN_TAR_BLOCK ? take_header(t) : 0;
+}
+
+/* A block about the holes of a sparse file: there may be another one. */
+static int read_holes(struct rn_tar *t)
+{
+    size_t got = 0;
+    int status = read_some(t, t->block + t->have, RN_TAR_BLOCK - t->have, &got);
+    t->have += got;
+    if (t->have == RN_TAR_BLOCK) {
+        t->have = 0;
+        t->holes = rn_tar_block_more_holes(t->block);
+    }
+    return status;
 }
 
 /* A piece of the member; one that turns out to be no picture is skipped. */
-static int read_data(struct rn_source *s, struct tar *t)
+static int read_data(struct rn_tar *t)
 {
     struct rn_item *it = &t->item;
     size_t want = t->left < PIECE ? (size_t)t->left : PIECE, got = 0;
     if (rn_item_reserve(it, it->n + want))
         return RN_EMEM;
-    int status = rn_stream_some(t->stream, it->data + it->n, want, &got);
-    if (status || !got)
-        return status ? status : fail_cut(s, t);
+    int status = read_some(t, it->data + it->n, want, &got);
     it->n += got;
     t->left -= got;
-    bool file = t->type == '0' || t->type == '7';
-    if (file && t->left && it->n >= MAGIC && !rn_image_kind(it->data, it->n)) {
+    if (is_file(t) && t->left && it->n >= MAGIC && !rn_image_kind(it->data, it->n)) {
         t->skip += t->left;
         t->left = 0;
     }
-    return 0;
+    return status;
 }
 
-static int skip_data(struct rn_source *s, struct tar *t)
+static int skip_data(struct rn_tar *t)
 {
     size_t got = 0;
     int status =
-        rn_stream_some(t->stream, t->block, t->skip < BLOCK ? (size_t)t->skip : BLOCK, &got);
-    if (status || !got)
-        return status ? status : fail_cut(s, t);
+        read_some(t, t->block, t->skip < RN_TAR_BLOCK ? (size_t)t->skip : RN_TAR_BLOCK, &got);
     t->skip -= got;
-    return 0;
+    return status;
 }
 
-/* One read further. Sets whole when a picture is complete, ended at the end. What fails, fails
- * again. */
-static int step(struct rn_source *s, struct tar *t)
+/* One read further, or a member to its end. */
+static int step(struct rn_tar *t)
 {
     if (!t->type)
-        return read_header(s, t);
+        return read_header(t);
+    if (t->holes)
+        return read_holes(t);
     if (t->left)
-        return read_data(s, t);
-    if (t->skip)
-        return skip_data(s, t);
-    int status = finish_member(s, t);
-    if (status)
-        return status;
-    if (!t->whole && !strchr("LxKg", t->type)) /* an extension is for the next member */
-        forget_extensions(t);
-    t->type = 0;
-    return 0;
+        return read_data(t);
+    return t->skip ? skip_data(t) : finish_member(t);
 }
 
-static int read_tar(struct rn_source *s, long index, struct rn_item *it)
+int rn_tar_next(struct rn_tar *t)
 {
-    struct tar *t = s->impl;
-    while (!t->whole && !t->ended) {
-        int status = step(s, t);
-        if (status)
-            return status;
-    }
-    if (!t->whole)
-        return index ? 0 : rn_fail(RN_EFORMAT, "%s: no pictures in the archive", s->path);
-    if (rn_item_begin_member(it, s->path, member(t)) || rn_item_reserve(it, t->item.n))
-        return RN_EMEM;
-    memcpy(it->data, t->item.data, t->item.n);
-    it->n = t->item.n;
-    t->whole = false;
-    forget_extensions(t);
-    return 1;
+    int status = 0;
+    while (!status && !t->found && !t->ended)
+        status = step(t);
+    return status;
 }
 
-/* Takes what the pipe has; an error is ready: read() will meet it again. */
-static bool ready(struct rn_source *s, int ms)
+bool rn_tar_ready(struct rn_tar *t, int ms)
 {
-    struct tar *t = s->impl;
-    while (!t->whole && !t->ended) {
-        bool reads = !t->type || t->left || t->skip;
+    while (!t->found && !t->ended) {
+        bool reads = !t->type || t->holes || t->left || t->skip;
         if (reads && !rn_stream_ready(t->stream, ms))
             return false;
-        if (step(s, t))
+        if (step(t)) /* an error is ready: rn_tar_next() will meet it again */
             return true;
     }
     return true;
 }
-
-/* ---- the interface ---- */
-
-static bool probe(const char *path, const uint8_t *head, size_t n, bool folder)
-{
-    (void)path;
-    return !folder && n >= USTAR + 5 && !memcmp(head + USTAR, "ustar", 5);
-}
-
-static int open_tar(struct rn_source *s, const char *path, enum rn_part part)
-{
-    struct tar *t = s->impl = rn_alloc(1, sizeof *t);
-    bool pipe = s->fd >= 0;
-    int fd = pipe ? s->fd : open(path, O_RDONLY | O_CLOEXEC);
-    (void)part;
-    s->fd = -1;
-    if (fd < 0)
-        return t ? rn_fail_errno("%s", path) : RN_EMEM;
-    s->count = -1;
-    if (t) {
-        t->size = NO_SIZE;
-        return rn_stream_new(&t->stream, path, fd, s->head, pipe ? s->head_size : 0);
-    }
-    s->fd = fd; /* closed with the source */
-    return RN_EMEM;
-}
-
-static void close_tar(struct rn_source *s)
-{
-    struct tar *t = s->impl;
-    if (t) {
-        rn_stream_free(t->stream);
-        rn_item_release(&t->item);
-        rn_free(t->path);
-    }
-    rn_free(t);
-}
-
-const struct rn_source_kind rn_source_tar = { .name = "tar",
-                                              .probe = probe,
-                                              .open = open_tar,
-                                              .read = read_tar,
-                                              .ready = ready,
-                                              .close = close_tar };

@@ -101,7 +101,7 @@ static int open_val(struct rn_job *job, const struct rn_train_config *c)
 
     if (!c->val && !rn_source_has_part(c->data, RN_PART_TEST))
         return 0;
-    int status = rn_source_open(&job->val, path, part, RN_PART_TEST, NULL);
+    int status = rn_source_open_labelled(&job->val, path, part, RN_PART_TEST, NULL);
     if (status)
         return status;
     if (!rn_source_classes(job->val) || rn_source_count(job->val) < 1 || !job->val->random)
@@ -111,7 +111,11 @@ static int open_val(struct rn_job *job, const struct rn_train_config *c)
 
 static int open_data(struct rn_job *job, const struct rn_train_config *c)
 {
-    int status = rn_source_open(&job->data, c->data, RN_PART_DEFAULT, RN_PART_TRAIN, c->labels);
+    if (!strcmp(c->data, "-"))
+        return rn_fail(RN_EUSAGE, "-: every epoch reads the pictures again, in another order: "
+                                  "training takes a file or a folder");
+    int status =
+        rn_source_open_labelled(&job->data, c->data, RN_PART_DEFAULT, RN_PART_TRAIN, c->labels);
 
     if (status)
         return status;

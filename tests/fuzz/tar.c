@@ -1,4 +1,4 @@
-/* Any bytes as a tar archive, from a file and from a pipe. */
+/* Any bytes as a tar archive, from a file and from a pipe, as pictures and as labelled samples. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,23 +11,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static volatile uint8_t sink;
 
-static void read_all(const char *path)
+static void read_all(const char *path, bool labelled)
 {
     struct rn_source *s = NULL;
     struct rn_item it = { 0 };
-    if (rn_source_open(&s, path, RN_PART_DEFAULT, RN_PART_TRAIN, NULL))
+    if ((labelled ? rn_source_open_labelled : rn_source_open)(&s, path, RN_PART_DEFAULT,
+                                                              RN_PART_TRAIN, NULL))
         return;
-    bool tar = !strcmp(s->kind->name, "tar");
+    bool tar = !strcmp(s->kind->name, labelled ? "samples" : "tar");
     for (long i = 0; tar && (rn_source_ready(s, 0), rn_source_read(s, i, &it)) == 1; i++) {
-        if (!it.name || !strchr(it.name, '#') || !it.n || it.file)
+        if (!it.name || !strchr(it.name, '#') || !it.n != it.sparse || it.file)
             abort();
-        sink ^= it.data[0] ^ it.data[it.n - 1];
+        if (labelled && (it.label < 0) != !rn_source_classes(s))
+            abort();
+        sink ^= it.n ? it.data[0] ^ it.data[it.n - 1] : 0;
     }
     rn_item_release(&it);
     rn_source_close(s);
 }
 
-static void as_pipe(const uint8_t *data, size_t size)
+static void as_pipe(const uint8_t *data, size_t size, bool labelled)
 {
     enum { PIPE_HOLDS = 65536 };
     int end[2];
@@ -38,11 +41,12 @@ static void as_pipe(const uint8_t *data, size_t size)
         abort();
     close(end[1]);
     snprintf(path, sizeof path, "/proc/self/fd/%d", end[0]);
-    read_all(path);
+    read_all(path, labelled);
     close(end[0]);
 }
 
-/* One file of memory serves every run. Other kinds of data have programs of their own. */
+/* One file of memory serves every run. Other kinds of data have programs of their own. What the
+ * bytes are taken for follows from how many blocks and bytes they are: all four would be slow. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int memory = -1;
@@ -55,9 +59,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (memory < 0 || ftruncate(memory, 0) || pwrite(memory, data, size, 0) != (ssize_t)size)
         abort();
     snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
+    bool labelled = size / 512 % 2;
     if (size % 2)
-        as_pipe(data, size);
+        as_pipe(data, size, labelled);
     else
-        read_all(path);
+        read_all(path, labelled);
     return 0;
 }
