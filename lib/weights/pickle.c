@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "weights/number.h"
 
-enum { CHUNK = 1 << 18, ALIGNED = 8, PROTOCOL_MIN = 2, PROTOCOL_MAX = 3 };
+enum { CHUNK = 1 << 14, ALIGNED = 8, PROTOCOL_MIN = 2, PROTOCOL_MAX = 3 };
 
 int rn_pickle_fail(const struct rn_pickle *p, const char *what)
 {
