@@ -97,7 +97,7 @@ complete_words() {
         diff <("$tool" --help | grep -oE '^ +(-., )?--[a-z-]+' | tr ',' '\n' | tr -d ' ' | sort) \
             <(complete_words "$tool" - | sort)
     done
-    [ "$(complete_words rn-train --sched '' | paste -sd ' ')" = 'const step cosine' ]
+    [ "$(complete_words rn-train --sched '' | paste -sd ' ')" = 'const step cosine linear' ]
     [ "$(complete_words rn-train --lr 0.1 --sched co | paste -sd ' ')" = 'const cosine' ]
     [ "$(complete_words rn-infer --part te)" = test ]
     [ "$(complete_words rn-train --weight | sort | paste -sd ' ')" = '--weight-decay --weights' ]

@@ -412,11 +412,11 @@ static const struct {
     ['r'] = { put, 4 },
     ['h'] = { get, 1 },
     ['j'] = { get, 4 },
-    ['c'] = { global },
-    ['R'] = { reduce },
-    [0x81] = { new_object },
-    ['b'] = { build },
-    ['Q'] = { persistent },
+    ['c'] = { global, 0 },
+    ['R'] = { reduce, 0 },
+    [0x81] = { new_object, 0 },
+    ['b'] = { build, 0 },
+    ['Q'] = { persistent, 0 },
 };
 
 /* Opcodes that make objects, and so are named when they are refused. */
