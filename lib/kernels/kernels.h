@@ -56,6 +56,17 @@ typedef void rn_group_fn(float *y, const float *res, size_t ldy, const float *co
                          size_t width, bool relu);
 
 /*
+ * What M pixels of a row and one vector of channels add to the weight gradient of such a
+ * convolution, each lane an input of its group:
+ *   acc[t][d][i] += sum over m of x[t][m*step + i] * dy[m*ldy + (i ^ d)]
+ * the sum in one chain from 0 and m = 0; dy counts as zero past K.
+ *   acc   in/out  [T][width][group_nr], 64-byte aligned       dy   in   [M] pixels of [K], ldy apart
+ * x, step, K and width as in group; M >= 1.
+ */
+typedef void rn_group_grad_fn(float *acc, const float *const *x, size_t step, const float *dy,
+                              size_t ldy, size_t M, size_t K, size_t T, size_t width);
+
+/*
  * Pixels cut into vectors: to[v*ldv + m*group_nr + i] = x[m*ldx + v*group_nr + i], 0 past C.
  *   to  out  [divide_up(C, group_nr)] vectors ldv floats apart, of [M][group_nr]
  *   x   in   [M][C], ldx floats apart
@@ -189,6 +200,7 @@ struct rn_kernels {
     rn_igemm_sparse_fn *igemm_sparse;
     size_t group_nr;
     rn_group_fn *group;
+    rn_group_grad_fn *group_grad;
     rn_group_cut_fn *group_cut;
     size_t outer_mr, outer_nr;
     rn_outer_fn *outer;

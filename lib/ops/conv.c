@@ -62,6 +62,25 @@ void rn_conv_run(const struct rn_conv *c, enum rn_pass pass, const struct rn_con
     c->algo[pass]->run(c, pass, r, thread, threads);
 }
 
+void rn_conv_bias_grad(const struct rn_conv *c, const struct rn_conv_run *r, int thread,
+                       int threads)
+{
+    enum { ROWS = 1024 }; /* a partial sum's */
+    size_t K = (size_t)c->s.K, rows = (size_t)r->N * (size_t)c->s.P * (size_t)c->s.Q;
+    size_t nr = c->k->outer_nr;
+    struct rn_range mine = rn_share(rn_divide_up(K, nr), thread, threads);
+
+    for (size_t at = mine.first * nr; at < mine.last * nr && at < K; at += nr) {
+        size_t n = K - at < nr ? K - at : nr;
+        float part[RN_NR_MAX], *sum = r->dbias + at;
+        for (size_t row = 0; row < rows; row += ROWS) {
+            c->k->colsum(part, r->dy + row * K + at, K, rows - row < ROWS ? rows - row : ROWS, n);
+            for (size_t k = 0; k < n; k++)
+                sum[k] = row ? sum[k] + part[k] : part[k];
+        }
+    }
+}
+
 /* ---- the op ---- */
 
 static int shape(struct rn_node *n, const struct rn_shape *in)

@@ -56,8 +56,8 @@ struct rn_conv_algo {
 extern const struct rn_conv_algo rn_conv_winograd2; /* all passes: 3x3, stride 1; in inference */
 extern const struct rn_conv_algo rn_conv_winograd3; /* only on maps that repay the longer filters */
 extern const struct rn_conv_algo rn_conv_winograd4;
-extern const struct rn_conv_algo rn_conv_grouped; /* forward, at stride 1 backward-data: groups of
-                                                       1, 2, 4, 8 or 16 channels */
+extern const struct rn_conv_algo rn_conv_grouped; /* all passes (data: stride 1): groups of 1, 2,
+                                                       4, 8 or 16 channels */
 extern const struct rn_conv_algo rn_conv_stem;    /* forward: few input channels */
 extern const struct rn_conv_algo rn_conv_igemm;   /* forward, backward-data: fits everything */
 extern const struct rn_conv_algo rn_conv_outer;   /* backward-weights: fits everything */
@@ -91,6 +91,9 @@ size_t rn_conv_packed(const struct rn_conv *c, enum rn_pass pass);
 size_t rn_conv_scratch(const struct rn_conv *c, enum rn_pass pass, int N, int threads);
 void rn_conv_pack(const struct rn_conv *c, enum rn_pass pass, const float *w, const float *bias,
                   void *packed, int thread, int threads);
+/* r->dbias[k] = sum of r->dy over all pixels; each thread has its channels. */
+void rn_conv_bias_grad(const struct rn_conv *c, const struct rn_conv_run *r, int thread,
+                       int threads);
 void rn_conv_run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r,
                  int thread, int threads);
 

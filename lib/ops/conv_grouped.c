@@ -4,6 +4,8 @@
  * ring, cut into vectors with the padding's zeros around them, so that a vector's pixels are
  * neighbours and in the nearest cache. Backward-data of stride 1 is the same with the filters
  * turned and transposed. Threads share the output rows of each picture and block of vectors.
+ * Backward-weights adds row after row to sums of its own for each strip of pictures; the strips are
+ * joined in their order.
  */
 #include <string.h>
 
@@ -11,7 +13,10 @@
 #include "ops/conv.h"
 #include "ops/team.h"
 
-enum { BLOCK_FLOATS = 64 * 1024 }; /* weights and ring of a block of vectors: a quarter of an L2 */
+enum {
+    BLOCK_FLOATS = 64 * 1024, /* weights and ring of a block of vectors: a quarter of an L2 */
+    STRIPS = 16,              /* of pictures, in backward-weights */
+};
 
 /* The convolution as this pass sees it. */
 struct view {
@@ -71,8 +76,7 @@ static bool fits(const struct rn_conv *c, enum rn_pass pass)
     const struct rn_window *w = &s->win;
     size_t width = (size_t)(s->C / s->G);
     bool narrow = width <= RN_GROUP_MAX && width <= c->k->group_nr && !(width & (width - 1));
-    bool forth =
-        pass == RN_FORWARD || (pass == RN_BACKWARD_DATA && w->stride_h == 1 && w->stride_w == 1);
+    bool forth = pass != RN_BACKWARD_DATA || (w->stride_h == 1 && w->stride_w == 1);
     bool padded = w->top >= 0 && w->top < w->R && w->left >= 0 && w->left < w->S;
 
     return forth && padded && s->G > 1 && s->C == s->K && narrow;
@@ -83,6 +87,8 @@ static bool fits(const struct rn_conv *c, enum rn_pass pass)
 static size_t packed(const struct rn_conv *c, enum rn_pass pass)
 {
     struct view v = make_view(c, pass);
+    if (pass == RN_BACKWARD_WEIGHTS)
+        return 0;
     return v.vectors * (c->k->group_nr + weight_floats(c, &v)) * sizeof(float);
 }
 
@@ -127,6 +133,8 @@ struct job {
     const float *x, *w, *bias, *res;
     float *y;
     bool relu;
+    const float *dy;   /* backward-weights, which adds to */
+    float *sum;        /* [vectors][T][width][nr] */
     const float *zero; /* a line of the ring in the padding */
     float *ring;       /* [R][block] lines; row h of the input is the ring's row h % R */
 };
@@ -136,11 +144,23 @@ static size_t thread_bytes(const struct rn_conv *c, const struct view *v)
     return rn_align((1 + (size_t)v->R * v->block) * line_floats(c, v) * sizeof(float));
 }
 
+static size_t strips_of(int N)
+{
+    return N < STRIPS ? (size_t)N : STRIPS;
+}
+
+/* Floats of a strip's sums. */
+static size_t strip_floats(const struct rn_conv *c, const struct view *v)
+{
+    return v->vectors * weight_floats(c, v);
+}
+
+/* The rings of the threads, then the sums of the strips. */
 static size_t scratch(const struct rn_conv *c, enum rn_pass pass, int N, int threads)
 {
     struct view v = make_view(c, pass);
-    (void)N;
-    return (size_t)threads * thread_bytes(c, &v);
+    size_t sums = pass == RN_BACKWARD_WEIGHTS ? strips_of(N) * strip_floats(c, &v) : 0;
+    return (size_t)threads * thread_bytes(c, &v) + rn_align(sums * sizeof(float));
 }
 
 static float *ring_row(const struct job *j, int h)
@@ -160,14 +180,11 @@ static void fill(const struct job *j, const float *picture, size_t c0, size_t C,
                            picture + (size_t)h * W * ld + c0, ld, M, C);
 }
 
-/* Vector i of the block, `channel` of the network, of output row p; `row` of all rows. */
-static void run_line(const struct job *j, size_t i, size_t channel, int p, size_t row)
+/* Where vector i of the block has the taps of output row p. */
+static void find_taps(const struct job *j, size_t i, int p, const float **tap)
 {
-    const struct rn_kernels *k = j->c->k;
     const struct view *v = &j->v;
-    size_t nr = k->group_nr, line = line_floats(j->c, v), C = (size_t)v->C;
-    size_t at = row * (size_t)v->Q * C + channel;
-    const float *x[RN_TAPS_MAX], **tap = x;
+    size_t nr = j->c->k->group_nr, line = line_floats(j->c, v);
 
     for (int r = 0; r < v->R; r++) {
         int h = p * v->step_h + r - v->top;
@@ -175,9 +192,25 @@ static void run_line(const struct job *j, size_t i, size_t channel, int p, size_
         for (int s = 0; s < v->S; s++)
             *tap++ = from + (size_t)s * nr;
     }
-    k->group(j->y + at, j->res ? j->res + at : NULL, C, x, (size_t)v->step_w * nr,
-             j->w + channel / nr * weight_floats(j->c, v), j->bias + channel, (size_t)v->Q,
-             C - channel < nr ? C - channel : nr, (size_t)(v->R * v->S), (size_t)v->width, j->relu);
+}
+
+/* Vector i of the block, `channel` of the network, of output row p; `row` of all rows. */
+static void run_line(const struct job *j, size_t i, size_t channel, int p, size_t row)
+{
+    const struct rn_kernels *k = j->c->k;
+    const struct view *v = &j->v;
+    size_t nr = k->group_nr, C = (size_t)v->C, at = row * (size_t)v->Q * C + channel;
+    size_t K = C - channel < nr ? C - channel : nr, T = (size_t)(v->R * v->S);
+    size_t vector = channel / nr * weight_floats(j->c, v), step = (size_t)v->step_w * nr;
+    const float *x[RN_TAPS_MAX];
+
+    find_taps(j, i, p, x);
+    if (j->dy)
+        k->group_grad(j->sum + vector, x, step, j->dy + at, C, (size_t)v->Q, K, T,
+                      (size_t)v->width);
+    else
+        k->group(j->y + at, j->res ? j->res + at : NULL, C, x, step, j->w + vector,
+                 j->bias + channel, (size_t)v->Q, K, T, (size_t)v->width, j->relu);
 }
 
 /* Output rows r of a picture and a block of vectors. */
@@ -211,6 +244,51 @@ static void run_range(const struct job *j, struct rn_range r)
     }
 }
 
+/* ---- backward-weights ---- */
+
+/* Sum of vector i over the strips, to dw [K][width][T]. */
+static void store_vector(const struct job *j, size_t strips, size_t i, float *dw)
+{
+    const struct view *v = &j->v;
+    size_t nr = j->c->k->group_nr, width = (size_t)v->width, T = (size_t)(v->R * v->S);
+    size_t n = weight_floats(j->c, v), strip = strip_floats(j->c, v);
+    float *sum = j->sum + i * n;
+
+    for (size_t s = 1; s < strips; s++)
+        for (size_t f = 0; f < n; f++)
+            sum[f] += sum[s * strip + f];
+    for (size_t f = 0; f < n; f++) {
+        size_t in = i * nr + f % nr, d = f / nr % width, t = f / nr / width;
+        if (in < (size_t)v->C)
+            dw[((in ^ d) * width + in % width) * T + t] = sum[f];
+    }
+}
+
+static void run_weights(struct job *j, const struct rn_conv_run *r, int thread, int threads)
+{
+    const struct view *v = &j->v;
+    size_t strips = strips_of(r->N), blocks = rn_divide_up(v->vectors, v->block);
+    struct rn_range mine = rn_share(strips * blocks, thread, threads);
+    struct rn_range vectors = rn_share(v->vectors, thread, threads);
+    float *sums = j->sum;
+
+    for (size_t i = mine.first; i < mine.last; i++) {
+        size_t block = i % blocks, first = block * v->block * weight_floats(j->c, v);
+        size_t left = strip_floats(j->c, v) - first, most = v->block * weight_floats(j->c, v);
+        struct rn_range pictures = rn_share((size_t)r->N, (int)(i / blocks), (int)strips);
+        j->sum = sums + i / blocks * strip_floats(j->c, v);
+        memset(j->sum + first, 0, (left < most ? left : most) * sizeof *j->sum);
+        for (size_t n = pictures.first; n < pictures.last; n++)
+            run_rows(j, n, block, (struct rn_range){ 0, (size_t)v->P });
+    }
+    j->sum = sums;
+    rn_barrier();
+    for (size_t i = vectors.first; i < vectors.last; i++)
+        store_vector(j, strips, i, r->dw);
+    if (r->dbias)
+        rn_conv_bias_grad(j->c, r, thread, threads);
+}
+
 static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r, int thread,
                 int threads)
 {
@@ -219,13 +297,20 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
     size_t bytes = thread_bytes(c, &j.v);
     float *base = memset((char *)r->scratch + (size_t)thread * bytes, 0, bytes);
 
+    j.zero = base;
+    j.ring = base + line_floats(c, &j.v);
+    if (pass == RN_BACKWARD_WEIGHTS) {
+        j.x = r->x;
+        j.dy = r->dy;
+        j.sum = (float *)((char *)r->scratch + (size_t)threads * bytes);
+        run_weights(&j, r, thread, threads);
+        return;
+    }
     j.x = forward ? r->x : r->dy;
     j.y = forward ? r->y : r->dx;
     j.res = forward ? r->residual : r->add ? r->dx : NULL;
     j.relu = forward && r->relu;
     j.w = j.bias + j.v.vectors * c->k->group_nr;
-    j.zero = base;
-    j.ring = base + line_floats(c, &j.v);
     run_range(&j, rn_share((size_t)r->N * rn_divide_up(j.v.vectors, j.v.block) * (size_t)j.v.P,
                            thread, threads));
 }

@@ -13,10 +13,7 @@
 #include "ops/team.h"
 #include "ops/winograd.h"
 
-enum {
-    CHUNK = 256, /* tiles: so many outer products for each visit of a sum */
-    BIAS_ROWS = 1024,
-};
+enum { CHUNK = 256 }; /* tiles: so many outer products for each visit of a sum */
 
 struct job {
     const struct rn_conv *c;
@@ -144,25 +141,6 @@ static void store(const struct job *j, size_t panel, size_t b, float *dw)
     }
 }
 
-/* dbias[k] = sum of dy over all pixels, for this thread's channels. */
-static void sum_bias(const struct job *j, int thread, int threads)
-{
-    size_t K = (size_t)j->v.K, rows = (size_t)j->r->N * (size_t)j->v.P * (size_t)j->v.Q;
-    struct rn_range r = rn_share(rn_divide_up(K, j->nr), thread, threads);
-
-    for (size_t at = r.first * j->nr; at < r.last * j->nr && at < K; at += j->nr) {
-        size_t n = K - at < j->nr ? K - at : j->nr;
-        float part[RN_NR_MAX];
-        memset(j->r->dbias + at, 0, n * sizeof(float));
-        for (size_t row = 0; row < rows; row += BIAS_ROWS) {
-            j->c->k->colsum(part, j->r->dy + row * K + at, K,
-                            rows - row < BIAS_ROWS ? rows - row : BIAS_ROWS, n);
-            for (size_t k = 0; k < n; k++)
-                j->r->dbias[at + k] += part[k];
-        }
-    }
-}
-
 /* ---- running ---- */
 
 static void prepare(const struct job *j)
@@ -190,5 +168,5 @@ void rn_wino_weights_run(const struct rn_conv *c, const struct rn_conv_run *r, i
     for (size_t i = sets.first; i < sets.last; i++)
         store(&j, i / j.blocks, i % j.blocks, r->dw);
     if (r->dbias)
-        sum_bias(&j, thread, threads);
+        rn_conv_bias_grad(c, r, thread, threads);
 }

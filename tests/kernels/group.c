@@ -91,6 +91,59 @@ static bool check(const struct rn_kernels *k, const struct rn_kernels *right)
     return true;
 }
 
+/* ---- the gradient of the weights ---- */
+
+/* One of the table's vectors of channels from k0 on; a[0] is [T][width][K]. */
+static void grad_vector(const struct rn_kernels *k, void *const *a, const struct shape *s,
+                        size_t k0)
+{
+    size_t nr = k->group_nr, K = s->K - k0 < nr ? s->K - k0 : nr, rows = s->T * s->width;
+    float *acc = take(rows * nr * sizeof *acc), *in = take(pixels(s) * nr * sizeof *in);
+    const float *x[TAPS_MAX];
+    memset(acc, 0, rows * nr * sizeof *acc);
+    memset(in, 0, pixels(s) * nr * sizeof *in);
+    for (size_t i = 0; i < rows; i++)
+        memcpy(acc + i * nr, (float *)a[0] + i * s->K + k0, K * sizeof *acc);
+    for (size_t i = 0; i < pixels(s); i++)
+        memcpy(in + i * nr, (float *)a[1] + i * s->K + k0, K * sizeof *in);
+    for (size_t t = 0; t < s->T; t++)
+        x[t] = in + t * nr;
+    k->group_grad(acc, x, s->step * nr, (float *)a[2] + k0, s->K + GAP, s->M, K, s->T, s->width);
+    for (size_t i = 0; i < rows; i++)
+        memcpy((float *)a[0] + i * s->K + k0, acc + i * nr, K * sizeof *acc);
+}
+
+static void run_grad(const struct rn_kernels *k, void *const *a, const void *arg)
+{
+    const struct shape *s = arg;
+    for (size_t k0 = 0; k0 < s->K; k0 += k->group_nr)
+        grad_vector(k, a, s, k0);
+}
+
+static bool check_grad(const struct rn_kernels *k, const struct rn_kernels *right)
+{
+    static const size_t taps[] = { 9, 1, 4, 3, 9 };
+    unsigned i = 0;
+    for (size_t width = 1; width <= widest(k) && width <= widest(right); width *= 2)
+        for (size_t K = width; K <= (4 * width < SIZES ? SIZES : 4 * width); K += width, i++) {
+            const struct shape s = {
+                .M = 1 + i % 13, .K = K, .T = taps[i % 5], .width = width, .step = 1 + i / 5 % 2
+            };
+            struct job j = { run_grad,
+                             &s,
+                             { { s.T * width * K, VALUES, 0 },
+                               { pixels(&s) * K, VALUES, 0 },
+                               { (s.M - 1) * (K + GAP) + K, VALUES, 0 } },
+                             s.M + 1,
+                             "" };
+            snprintf(j.what, sizeof j.what, "group_grad M %zu K %zu T %zu width %zu step %zu", s.M,
+                     K, s.T, s.width, s.step);
+            if (!agree(k, right, &j))
+                return false;
+        }
+    return true;
+}
+
 /* ---- the cut into vectors ---- */
 
 struct cut {
@@ -159,7 +212,7 @@ static void bench_with(const struct rn_kernels *k, void (*measure)(struct bench 
     float *all = aligned_alloc(64, (x + w + BENCH_M * nr) * sizeof *all);
     if (!all)
         abort();
-    memset(all, 0, (x + w) * sizeof *all);
+    memset(all, 0, (x + w + BENCH_M * nr) * sizeof *all);
     struct bench b = { .k = k, .in = all, .w = all + x, .y = all + x + w };
     for (size_t t = 0; t < TAPS_MAX; t++)
         b.x[t] = all + (t / 3 * (BENCH_M + 2) + t % 3) * nr;
@@ -177,6 +230,23 @@ static void measure_widths(struct bench *b)
     }
 }
 
+static void call_grad(void *arg)
+{
+    struct bench *b = arg;
+    size_t nr = b->k->group_nr;
+    b->k->group_grad(b->w, b->x, nr, b->y, nr, BENCH_M, nr, TAPS_MAX, b->width);
+}
+
+static void measure_grad(struct bench *b)
+{
+    for (b->width = 1; b->width <= widest(b->k); b->width *= 2) {
+        char what[32];
+        snprintf(what, sizeof what, "3x3 width=%zu", b->width);
+        double work = 2.0 * (double)(TAPS_MAX * b->width * BENCH_M * b->k->group_nr);
+        report(b->k, what, fastest(call_grad, b), work, true);
+    }
+}
+
 static void measure_cut(struct bench *b)
 {
     double bytes = 2.0 * (double)(BENCH_M * b->k->group_nr * sizeof(float));
@@ -188,11 +258,18 @@ static void bench(const struct rn_kernels *k)
     bench_with(k, measure_widths);
 }
 
+static void bench_grad(const struct rn_kernels *k)
+{
+    bench_with(k, measure_grad);
+}
+
 static void bench_cut(const struct rn_kernels *k)
 {
     bench_with(k, measure_cut);
 }
 
 const struct test group_test = { "group", check, bench, offsetof(struct rn_kernels, group), true };
+const struct test group_grad_test = { "group_grad", check_grad, bench_grad,
+                                      offsetof(struct rn_kernels, group_grad), true };
 const struct test group_cut_test = { "group_cut", check_cut, bench_cut,
                                      offsetof(struct rn_kernels, group_cut), true };

@@ -18,6 +18,7 @@ static const struct test *const tests[] = {
     &igemm_test,
     &igemm_sparse_test,
     &group_test,
+    &group_grad_test,
     &group_cut_test,
     &outer_test,
     &relu_test,

@@ -33,6 +33,19 @@ void rn_group_ref(float *y, const float *res, size_t ldy, const float *const *x,
     }
 }
 
+void rn_group_grad_ref(float *acc, const float *const *x, size_t step, const float *dy, size_t ldy,
+                       size_t M, size_t K, size_t T, size_t width)
+{
+    for (size_t t = 0; t < T; t++)
+        for (size_t d = 0; d < width; d++)
+            for (size_t i = 0; i < REF_GROUP_NR; i++) {
+                float sum = 0;
+                for (size_t m = 0; m < M; m++)
+                    sum = fmaf(x[t][m * step + i], (i ^ d) < K ? dy[m * ldy + (i ^ d)] : 0, sum);
+                acc[(t * width + d) * REF_GROUP_NR + i] += sum;
+            }
+}
+
 void rn_group_cut_ref(float *to, size_t ldv, const float *x, size_t ldx, size_t M, size_t C)
 {
     size_t vectors = (C + REF_GROUP_NR - 1) / REF_GROUP_NR;

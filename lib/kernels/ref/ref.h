@@ -12,6 +12,7 @@ enum { REF_IGEMM_MR = 4, REF_IGEMM_NR = 8, REF_OUTER_MR = 4, REF_OUTER_NR = 8, R
 rn_igemm_fn rn_igemm_ref;
 rn_igemm_sparse_fn rn_igemm_sparse_ref;
 rn_group_fn rn_group_ref;
+rn_group_grad_fn rn_group_grad_ref;
 rn_group_cut_fn rn_group_cut_ref;
 rn_outer_fn rn_outer_ref;
 rn_relu_fn rn_relu_ref;

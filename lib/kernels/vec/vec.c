@@ -11,6 +11,7 @@ void RN_ISA(rn_vec)(struct rn_kernels *k)
     k->igemm_sparse = RN_ISA(rn_igemm_sparse);
     k->group_nr = VL;
     k->group = RN_ISA(rn_group);
+    k->group_grad = RN_ISA(rn_group_grad);
     k->group_cut = RN_ISA(rn_group_cut);
     k->outer_mr = MR;
     k->outer_nr = NR;

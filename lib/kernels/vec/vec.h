@@ -33,6 +33,7 @@ enum {
 rn_igemm_fn RN_ISA(rn_igemm);
 rn_igemm_sparse_fn RN_ISA(rn_igemm_sparse);
 rn_group_fn RN_ISA(rn_group);
+rn_group_grad_fn RN_ISA(rn_group_grad);
 rn_group_cut_fn RN_ISA(rn_group_cut);
 rn_outer_fn RN_ISA(rn_outer);
 rn_relu_fn RN_ISA(rn_relu);
