@@ -89,13 +89,16 @@ bool rn_pickle_is(const struct rn_value *v, const char *text); /* that string? *
 /* The last value of a key, as Python has it, or NULL; dict may be of any kind. */
 const struct rn_value *rn_pickle_get(const struct rn_value *dict, const char *key);
 
-/* ---- between pickle.c and pickle_call.c ---- */
+/* ---- between pickle.c, pickle_call.c and pickle_value.c ---- */
 
 /* "PATH: pickle, byte N: what"; RN_EFORMAT */
 int rn_pickle_fail(const struct rn_pickle *p, const char *what);
 /* Zeroed memory of p, or NULL with rn_error() set: RN_EFORMAT past the limit, else RN_EMEM, which
  * *status gets. */
 void *rn_pickle_take(struct rn_pickle *p, size_t n, int *status);
+struct rn_value *rn_pickle_new(struct rn_pickle *p, size_t kind, int *status); /* the same */
+int rn_pickle_deepen(struct rn_pickle *p, struct rn_value *v,
+                     const struct rn_value *item); /* v now holds item */
 int rn_pickle_append(struct rn_pickle *p, struct rn_value *v, struct rn_value *key,
                      struct rn_value *item); /* key: NULL for a list */
 

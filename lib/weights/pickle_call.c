@@ -105,9 +105,7 @@ int rn_pickle_name(struct rn_pickle *p, const char *module, size_t module_bytes,
 static int make(struct rn_pickle *p, enum rn_pickle_kind kind, struct rn_value **out)
 {
     int status;
-    *out = rn_pickle_take(p, sizeof(**out), &status);
-    if (*out)
-        (*out)->kind = (uint8_t)kind;
+    *out = rn_pickle_new(p, kind, &status);
     return status;
 }
 

@@ -102,12 +102,15 @@ static void accepted(const char *what, const void *data, size_t n)
 
 struct bytes {
     uint8_t *data;
-    size_t n;
+    size_t n, room;
 };
 
 static void add(struct bytes *b, const void *data, size_t n)
 {
-    b->data = realloc(b->data, b->n + n + 1);
+    if (b->n + n + 1 > b->room) {
+        b->room = 2 * b->room + n + 1;
+        b->data = realloc(b->data, b->room);
+    }
     if (n)
         memcpy(b->data + b->n, data, n);
     b->n += n;
@@ -456,7 +459,7 @@ static void refused_members(const char *what, const struct member m[], int membe
 /* What raw deflate makes of n zeros. */
 static struct bytes deflate_zeros(size_t n)
 {
-    struct bytes b = { calloc(1, n / 500 + 1000), n / 500 + 1000 };
+    struct bytes b = { calloc(1, n / 500 + 1000), n / 500 + 1000, 0 };
     z_stream z = { .next_out = b.data, .avail_out = (unsigned)b.n };
     deflateInit2(&z, 9, Z_DEFLATED, -MAX_WBITS, 9, Z_DEFAULT_STRATEGY);
     for (size_t left = n; left; left -= z.avail_in) {
