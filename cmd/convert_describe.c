@@ -78,8 +78,8 @@ static struct rn_description find_preset(const char *name)
 /* The lines of a file; they live as long as the process. */
 static const char *const *read_lines(const char *path, int *n)
 {
+    static char **line;
     FILE *f = fopen(path, "r");
-    char **line = NULL;
     size_t room = 0;
     ssize_t length;
     if (!f)
