@@ -39,11 +39,6 @@ static bool ends_block(const struct rn_session *s, int unit)
     return unit + 1 == s->units.units || strcmp(block_of(s, unit), block_of(s, unit + 1));
 }
 
-static size_t size_of(struct rn_shape x)
-{
-    return (size_t)x.H * (size_t)x.W * (size_t)x.C;
-}
-
 /* Keeps a copy of what unit `unit` gave, where a block ends with it. */
 static void keep(void *arg, int unit, const float *y)
 {
@@ -57,11 +52,11 @@ static void keep(void *arg, int unit, const float *y)
     struct end *e = &r->end[r->ends];
     e->shape = out_node(r->s, unit)->y;
     snprintf(e->name, sizeof e->name, "%s", block_of(r->s, unit));
-    if (!(e->y = rn_alloc(size_of(e->shape), sizeof *e->y))) {
+    if (!(e->y = rn_alloc(rn_shape_count(e->shape), sizeof *e->y))) {
         r->status = RN_EMEM;
         return;
     }
-    memcpy(e->y, y, size_of(e->shape) * sizeof *y);
+    memcpy(e->y, y, rn_shape_count(e->shape) * sizeof *y);
     r->ends++;
 }
 
@@ -150,7 +145,7 @@ int rn_model_compare(const struct rn_model *m, const struct rn_model *reference,
         status = rn_fail(RN_EUSAGE, "%s and %s have other blocks", m->text, reference->text);
     for (int i = 0; i < a.ends && !status; i++) {
         double absolute, relative;
-        distance(a.end[i].y, b.end[i].y, size_of(a.end[i].shape), &absolute, &relative);
+        distance(a.end[i].y, b.end[i].y, rn_shape_count(a.end[i].shape), &absolute, &relative);
         each(arg, a.end[i].name, absolute, relative);
     }
     record_release(&a);

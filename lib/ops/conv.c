@@ -146,23 +146,36 @@ static void forward(const struct rn_call *c, int thread, int threads)
                         rn_share((size_t)c->N * rn_shape_count(c->node->y), thread, threads));
 }
 
-static void backward(const struct rn_call *c, int thread, int threads)
+static void backward_weights(const struct rn_call *c, int thread, int threads)
 {
     struct rn_conv_run run = { .N = c->N,
                                .x = c->x,
-                               .packed = c->packed,
                                .dy = c->dy,
-                               .dx = c->dx,
-                               .add = c->dx_add,
                                .dw = c->dparam[0],
                                .dbias = c->dparam[1],
                                .scratch = c->scratch };
     rn_epilogue_backward(c, thread, threads);
     rn_conv_run(c->conv, RN_BACKWARD_WEIGHTS, &run, thread, threads);
+}
+
+void rn_conv_backward_data(const struct rn_call *c, int thread, int threads)
+{
+    struct rn_conv_run run = { .N = c->N,
+                               .packed = c->packed,
+                               .dy = c->dy,
+                               .dx = c->dx,
+                               .add = c->dx_add,
+                               .scratch = c->scratch };
+    rn_conv_run(c->conv, RN_BACKWARD_DATA, &run, thread, threads);
+}
+
+static void backward(const struct rn_call *c, int thread, int threads)
+{
+    backward_weights(c, thread, threads);
     if (!c->dx)
         return;
     rn_barrier(); /* both passes use the scratch */
-    rn_conv_run(c->conv, RN_BACKWARD_DATA, &run, thread, threads);
+    rn_conv_backward_data(c, thread, threads);
 }
 
 const struct rn_op rn_op_conv = {

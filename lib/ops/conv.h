@@ -91,6 +91,11 @@ size_t rn_conv_packed(const struct rn_conv *c, enum rn_pass pass);
 size_t rn_conv_scratch(const struct rn_conv *c, enum rn_pass pass, int N, int threads);
 void rn_conv_pack(const struct rn_conv *c, enum rn_pass pass, const float *w, const float *bias,
                   void *packed, int thread, int threads);
+/* The second half of the op's backward(), for callers that pack its weights between: dx from dy,
+ * whose first half has been through the activation. */
+struct rn_call;
+void rn_conv_backward_data(const struct rn_call *c, int thread, int threads);
+
 /* r->dbias[k] = sum of r->dy over all pixels; each thread has its channels. */
 void rn_conv_bias_grad(const struct rn_conv *c, const struct rn_conv_run *r, int thread,
                        int threads);

@@ -124,19 +124,13 @@ static void backward_conv(struct rn_trainer *t, const struct rn_train_op *o, int
                           int threads)
 {
     struct rn_call weights = o->call;
-    struct rn_conv_run data = { .N = o->call.N,
-                                .packed = t->packed,
-                                .dy = o->call.dy,
-                                .dx = o->call.dx,
-                                .add = o->call.dx_add,
-                                .scratch = o->call.scratch };
     weights.dx = NULL;
     o->op->backward(&weights, thread, threads);
     meet(t, RN_PHASE_BACKWARD_WEIGHTS, thread);
-    if (!data.dx)
+    if (!o->call.dx)
         return;
     pack(t, o, RN_BACKWARD_DATA, thread, threads);
-    rn_conv_run(&o->conv, RN_BACKWARD_DATA, &data, thread, threads);
+    rn_conv_backward_data(&o->call, thread, threads);
     meet(t, RN_PHASE_BACKWARD_DATA, thread);
 }
 
