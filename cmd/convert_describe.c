@@ -1,7 +1,4 @@
 /* rn-convert: class names and preprocessing, by options and presets. */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "convert.h"
@@ -75,38 +72,12 @@ static struct rn_description find_preset(const char *name)
     opt_bad("preset", name, "imagenet, cifar10, cifar100, fashion-mnist or mnist");
 }
 
-/* The lines of a file; they live as long as the process. */
-static const char *const *read_lines(const char *path, int *n)
-{
-    static char **line;
-    FILE *f = fopen(path, "r");
-    size_t room = 0;
-    ssize_t length;
-    if (!f)
-        die("%s: %s", path, strerror(errno));
-    for (*n = 0;; ++*n) {
-        if (!(line = realloc(line, ((size_t)*n + 1) * sizeof *line)))
-            die("memory is short");
-        line[*n] = NULL;
-        room = 0;
-        if ((length = getline(&line[*n], &room, f)) < 0)
-            break;
-        line[*n][strcspn(line[*n], "\r\n")] = '\0';
-        if (!*line[*n])
-            die("%s: line %d is empty, every line names a class", path, *n + 1);
-    }
-    if (ferror(f))
-        die("%s: %s", path, strerror(errno));
-    fclose(f);
-    if (!*n)
-        die("%s: no class names in it", path);
-    return (const char *const *)line;
-}
-
 /* Options stand over the preset. */
 void step_describe(struct rn_weights *w, const char *path)
 {
     struct rn_description d = { 0 };
+    char **label = NULL;
+    int labels = 0;
     if (convert.preset)
         d = find_preset(convert.preset);
     if (convert.size[0]) {
@@ -119,8 +90,14 @@ void step_describe(struct rn_weights *w, const char *path)
         memcpy(d.mean, convert.mean, sizeof d.mean), d.means = convert.means;
     if (convert.stds)
         memcpy(d.std, convert.std, sizeof d.std), d.stds = convert.stds;
-    if (convert.labels)
-        d.label = read_lines(convert.labels, &d.labels);
+    if (convert.labels) {
+        must(rn_labels_read(&label, &labels, convert.labels));
+        if (!labels)
+            die("%s: no class names in it", convert.labels);
+        d.label = (const char *const *)label;
+        d.labels = labels;
+    }
     if (d.labels || d.H || d.resize || d.means || d.stds)
         must(rn_weights_describe(w, path, &d));
+    rn_labels_free(label, labels);
 }

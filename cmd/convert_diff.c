@@ -9,14 +9,6 @@
 #include "convert.h"
 #include "say.h"
 
-static const struct rn_tensor *find(const struct rn_weights *w, const char *name)
-{
-    for (int i = 0; i < rn_weights_count(w); i++)
-        if (strcmp(rn_weights_tensor(w, i)->name, name) == 0)
-            return rn_weights_tensor(w, i);
-    return NULL;
-}
-
 static bool put_row(const char *name, const char *what)
 {
     put_field(name);
@@ -52,10 +44,10 @@ int put_diff(char **in)
     puts("name\tabsolute\trelative");
     for (int i = 0; i < rn_weights_count(a); i++) {
         const struct rn_tensor *t = rn_weights_tensor(a, i);
-        same &= put_distance(t, find(b, t->name));
+        same &= put_distance(t, rn_weights_find(b, t->name));
     }
     for (int i = 0; i < rn_weights_count(b); i++)
-        if (!find(a, rn_weights_tensor(b, i)->name))
+        if (!rn_weights_find(a, rn_weights_tensor(b, i)->name))
             same = put_row(rn_weights_tensor(b, i)->name, "added");
     rn_weights_close(a);
     rn_weights_close(b);

@@ -2,6 +2,7 @@
  * rn-convert: weight files in, one out. Other programs' tensors become models of ours; on the way
  * a table of steps changes them. Or, instead, a table of what is in a file or between two.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 
 enum { DTYPE_F32, DTYPE_F16, DTYPE_BF16 };
 
-struct convert_options convert = { .dtype = -1 };
+struct convert_options convert = { .dtype = -1, .tolerance = -1 };
 static struct grow_options grow = { .behind = -1 };
 static const char *const dtype_words[] = { "f32", "f16", "bf16", NULL };
 
@@ -181,30 +182,44 @@ static const char *output_path(void)
     return to_stdout ? "-" : convert.output;
 }
 
+/* Known before any work is done. */
+static const char *output_format(void)
+{
+    const char *end = convert.output ? suffix(convert.output) : NULL, *format;
+    if (!convert.format && !end)
+        return "safetensors";
+    if (!(format = rn_weights_format(convert.format ? convert.format : end)))
+        die("%s%s%s", convert.format ? "" : convert.output, convert.format ? "" : ": ", rn_error());
+    return format;
+}
+
 static int convert_files(char **in, int n)
 {
-    const char *output = output_path();
+    const char *output = output_path(), *format = output_format();
     bool keep = convert.names && strcmp(convert.names, "keep") == 0;
-    const char *format = convert.format;
-    if (!format)
-        format = suffix(output);
     struct rn_weights *w = keep ? open_file(in[0]) : open_model(in[0]);
     if (convert.average)
         step_average(w, in, n);
     if (!keep)
         run_steps(w, in[0]);
-    must(rn_weights_export(w, output, format ? format : "safetensors"));
+    must(rn_weights_export(w, output, format));
     rn_weights_close(w);
     return 0;
 }
 
 /* ---- what is asked for ---- */
 
+/* Options that describe the model. */
+static bool describes(void)
+{
+    return convert.labels || convert.means || convert.stds || convert.size[0] || convert.resize ||
+           convert.preset;
+}
+
 /* Options that change what is written. */
 static bool changes(void)
 {
-    return convert.head || convert.fold || convert.strip || convert.dtype >= 0 || convert.labels ||
-           convert.means || convert.stds || convert.size[0] || convert.resize || convert.preset;
+    return convert.head || convert.fold || convert.strip || convert.dtype >= 0 || describes();
 }
 
 static bool grows(void)
@@ -224,8 +239,8 @@ static void check_grow(void)
     if (grows() && (convert.diff || convert.compare || convert.average || convert.names ||
                     convert.arch || convert.ema || changes()))
         die("--grow and --ungroup go without the other changes: one after the other, in a pipe");
-    if (grows() && convert.format && strcmp(convert.format, "safetensors") != 0)
-        die("--grow and --ungroup make a model: safetensors, not %s", convert.format);
+    if (grows() && strcmp(output_format(), "safetensors") != 0)
+        die("--grow and --ungroup make a model: safetensors, not %s", output_format());
     if (grow.verify && (!convert.output || strcmp(convert.output, "-") == 0))
         die("--verify prints on standard output: give -o FILE for the model");
 }
@@ -246,6 +261,12 @@ static void check_options(int operands)
     if (instead && (convert.format || convert.output || convert.names || changes()))
         die("--%s converts nothing: it goes without --to, --output and what changes a file",
             instead);
+    if (convert.list && (convert.arch || convert.ema))
+        die("--list shows a file as it is: it goes without --arch and --ema");
+    if (convert.tolerance >= 0 && !convert.diff && !convert.compare)
+        die("--tol goes with --diff or --compare");
+    if (convert.names && describes())
+        die("--names writes tensors alone: it goes without what describes a model");
     if (convert.names && strcmp(convert.names, "keep") == 0 &&
         (convert.arch || convert.ema || convert.average || changes()))
         die("--names keep: copies tensors as they are, and goes alone");
@@ -256,6 +277,7 @@ static void check_options(int operands)
         opt_usage("--diff takes two INs");
     if (operands > 1 && !convert.diff && !convert.average)
         opt_usage("more than one IN");
+    convert.tolerance = fmax(convert.tolerance, 0);
 }
 
 int main(int argc, char **argv)

@@ -219,6 +219,8 @@ int rn_weights_open(struct rn_weights **out,
 void rn_weights_close(struct rn_weights *w);
 int rn_weights_count(const struct rn_weights *w);
 const struct rn_tensor *rn_weights_tensor(const struct rn_weights *w, int i);
+const struct rn_tensor *rn_weights_find(const struct rn_weights *w,
+                                        const char *name);                /* NULL when absent */
 const char *rn_weights_meta(const struct rn_weights *w, const char *key); /* NULL when absent */
 /* Writes them in a format by name ("safetensors"). Returns 0, RN_EUSAGE (unknown format), RN_EIO or
  * RN_EMEM. */
@@ -230,6 +232,8 @@ int rn_weights_write(const struct rn_weights *w, const char *path, const char *f
  */
 int rn_weights_import(struct rn_weights **out, const char *path);
 int rn_weights_export(const struct rn_weights *w, const char *path, const char *format);
+/* The format that rn_weights_export() knows by this name or suffix, or NULL, with the error set. */
+const char *rn_weights_format(const char *name);
 const char *rn_dtype_name(enum rn_dtype t); /* as safetensors spells it: F32 */
 
 /*
@@ -238,10 +242,6 @@ const char *rn_dtype_name(enum rn_dtype t); /* as safetensors spells it: F32 */
  * These change an open file's tensors and metadata in memory, never the file; data that stay the
  * same are not copied. `path` is for messages. After an error the weights can only be closed.
  */
-
-/* Dialects of names, i from 0: "huggingface" and whose they are; NULL behind the last. */
-const char *rn_dialect_name(int i);
-const char *rn_dialect_what(int i);
 
 /*
  * Other programs' tensors become a model: names, spec, metadata of a file of ours. Every tensor is
@@ -254,7 +254,6 @@ struct rn_recognition {
     void (*warn)(const char *sentence); /* in: may be NULL */
     char found[512];                    /* out: canonical spec */
     const char *names;                  /* out: the dialect, or "order and shape" */
-    bool made_head;                     /* out */
 };
 int rn_weights_recognise(struct rn_weights *w, const char *path, struct rn_recognition *r);
 
@@ -307,6 +306,11 @@ int rn_model_compare(const struct rn_model *m, const struct rn_model *reference,
                      rn_compare_fn *each, void *arg);
 
 /* ---- data ---- */
+
+/* Class names, a line each, of a file ("-": stdin): UTF-8, none empty, each another; empty lines at
+ * the end do not count. Returns 0, RN_EIO, RN_EFORMAT (the line) or RN_EMEM. */
+int rn_labels_read(char ***label, int *n, const char *path);
+void rn_labels_free(char **label, int n);
 
 enum rn_part { RN_PART_DEFAULT, RN_PART_TRAIN, RN_PART_TEST };
 

@@ -208,7 +208,32 @@ near() {
     [ ! -e out ]
 }
 
+@test "options that would be ignored are refused" {
+    fails 2 'goes without --arch' rn-convert --list -a resnet18 "$MODEL"
+    fails 2 '--tol goes with' rn-convert --tol 3 -o out "$MODEL"
+    fails 2 'describes a model' rn-convert --names torchvision --preset fashion-mnist -o out "$MODEL"
+    fails 2 'not npz' rn-convert --grow cifar-resnet32 -o out.npz "$MODEL"
+    fails 2 'out.bin: no weight format is called bin' rn-convert -o out.bin "$MODEL"
+    fails 2 'squash' rn-convert --preset fashion-mnist --resize short=40,crop=32 --size 28 -o out "$MODEL"
+    printf 'a\na\n' >twice
+    fails 2 'the same class' rn-convert --labels twice -o out "$MODEL"
+    [ ! -e out ]
+}
+
+@test "--average: other preprocessing has no mean" {
+    rn-convert --mean 0.1 -o one "$MODEL"
+    rn-convert --mean 0.2 -o two "$MODEL"
+    fails 2 'differ in rn.mean' rn-convert --average -o out one two
+    [ ! -e out ]
+}
+
+@test "a .pt is PyTorch's too" {
+    rn-convert -o out.pt "$MODEL"
+    rn-convert --to pth "$MODEL" | cmp - out.pt
+}
+
 @test "growing: what is refused" {
+    fails 2 'none is number 900' rn-convert --grow cifar-resnet20:stages=2x4+3x8+1x8,stem-width=4 --behind 900 -o out "$MODEL"
     fails 2 'more blocks' rn-convert --grow cifar-resnet20:stages=1x4+1x8+1x16,stem-width=4 -o out "$MODEL"
     fails 2 'differ in stem-width' rn-convert --grow cifar-resnet20 -o out "$MODEL"
     fails 2 '--verify goes with' rn-convert --verify -o out "$MODEL"

@@ -24,16 +24,22 @@ static int find(char *const *names, int n, const char *name)
     return -1;
 }
 
+/* The names of a file, as they come. */
+struct names {
+    char **name;
+    int n;
+    size_t room;
+};
+
 /* One line of the file as the name of the next class. */
-static int add_name(struct rn_source *s, size_t *room, const char *labels, const uint8_t *line,
-                    size_t n)
+static int add_name(struct names *p, const char *labels, const uint8_t *line, size_t n)
 {
-    int number = s->classes + 1;
+    int number = p->n + 1;
     if (n == 0) {
         return rn_fail(RN_EFORMAT, "%s: line %d is empty, every line names a class", labels,
                        number);
     }
-    if (rn_array_grow(&s->class, (size_t)s->classes, room, sizeof *s->class))
+    if (rn_array_grow(&p->name, (size_t)p->n, &p->room, sizeof *p->name))
         return RN_EMEM;
     char *name = rn_alloc(n + 1, 1);
     if (!name)
@@ -43,8 +49,8 @@ static int add_name(struct rn_source *s, size_t *room, const char *labels, const
         rn_free(name);
         return rn_fail(RN_EFORMAT, "%s: line %d is not UTF-8 text", labels, number);
     }
-    int before = find(s->class, s->classes, name);
-    s->class[s->classes++] = name;
+    int before = find(p->name, p->n, name);
+    p->name[p->n++] = name;
     return before < 0 ? 0
                       : rn_fail(RN_EFORMAT, "%s: lines %d and %d name the same class, %s", labels,
                                 before + 1, number, name);
@@ -59,19 +65,32 @@ static size_t without_tail(const struct rn_map *m)
     return n;
 }
 
-static int read_names(struct rn_source *s, const char *labels)
+void rn_labels_free(char **label, int n)
+{
+    for (int i = 0; label && i < n; i++)
+        rn_free(label[i]);
+    rn_free(label);
+}
+
+int rn_labels_read(char ***label, int *n, const char *path)
 {
     struct rn_map m;
-    size_t room = 0;
-    int status = rn_map_open(&m, labels);
+    struct names names = { 0 };
+    int status = rn_map_open(&m, path);
     size_t size = status ? 0 : without_tail(&m);
     for (size_t at = 0; !status && at < size;) {
         const uint8_t *line = m.data + at, *end = memchr(line, '\n', size - at);
-        size_t n = end ? (size_t)(end - line) : size - at;
-        at += n + 1;
-        status = add_name(s, &room, labels, line, n && line[n - 1] == '\r' ? n - 1 : n);
+        size_t count = end ? (size_t)(end - line) : size - at;
+        at += count + 1;
+        status = add_name(&names, path, line, count && line[count - 1] == '\r' ? count - 1 : count);
     }
     rn_map_close(&m);
+    if (status) {
+        rn_labels_free(names.name, names.n);
+        names = (struct names){ 0 };
+    }
+    *label = names.name;
+    *n = names.n;
     return status;
 }
 
@@ -93,9 +112,7 @@ static int number_classes(struct rn_source *s)
 
 static void drop_names(struct rn_source *s)
 {
-    for (int i = 0; s->class && i < s->classes; i++)
-        rn_free(s->class[i]);
-    rn_free(s->class);
+    rn_labels_free(s->class, s->classes);
     s->class = NULL;
     s->classes = 0;
     s->numbered = false;
@@ -109,7 +126,7 @@ int rn_source_name_classes(struct rn_source *s, const char *labels)
     if (!classes)
         return rn_fail(RN_EUSAGE, "%s: no labels in the data that %s could name", s->path, labels);
     drop_names(s);
-    int status = read_names(s, labels);
+    int status = rn_labels_read(&s->class, &s->classes, labels);
     if (!status && s->classes < classes) {
         status = rn_fail(RN_EFORMAT, "%s: names %d classes, %s has %d", labels, s->classes, s->path,
                          classes);

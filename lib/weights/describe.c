@@ -51,8 +51,10 @@ static int set_size(struct rn_prep *p, const char *path, const struct rn_descrip
     }
     rn_resize_parse(p->resize, &shorter, &crop);
     if (crop && (p->H != crop || p->W != crop))
-        return rn_fail(RN_EUSAGE, "%s: its resize is %s, which gives no %dx%d pictures", path,
-                       p->resize, p->H, p->W);
+        return rn_fail(RN_EUSAGE,
+                       "%s: the resize %s gives no %dx%d pictures: a size goes with another resize "
+                       "(squash)",
+                       path, p->resize, p->H, p->W);
     return 0;
 }
 

@@ -34,7 +34,8 @@ int rn_gather_own(struct rn_weights *w, void *block);
 void rn_gather_release(struct rn_weights *w);
 
 struct rn_format {
-    const char *name;
+    const char *name; /* and the suffix of its files */
+    const char *also; /* another suffix that is written, or NULL */
     bool (*probe)(const uint8_t *head, size_t n);
     int (*read)(
         struct rn_weights *w,
@@ -54,9 +55,6 @@ int rn_formats_write(const struct rn_format *const table[], const struct rn_weig
 /* rn_weights_open() without a look at tensor data: the caller holds each against rn.hash by
  * rn_hash_holds() before it trusts it. */
 int rn_weights_read(struct rn_weights **out, const char *path);
-
-const struct rn_tensor *rn_weights_find(const struct rn_weights *w,
-                                        const char *name); /* NULL when absent */
 
 size_t rn_dtype_size(enum rn_dtype t); /* bytes of one element */
 int rn_dtype_find(const char *name);   /* F32 -> RN_F32; -1: unknown */

@@ -38,6 +38,10 @@ static int check(const struct grow *g)
         if (k->kind != RN_KEY_STAGES && !rn_key_same(k, from, to))
             return rn_fail(RN_EUSAGE, "%s: grown from %s it would differ in %s, not only in blocks",
                            g->to->text, g->from->text, k->name);
+    for (int i = 0; i < to->stages && i < from->stages; i++)
+        if (to->stage[i].blocks > from->stage[i].blocks && g->at >= from->stage[i].blocks)
+            return rn_fail(RN_EUSAGE, "%s: stage %d has %d blocks, and none is number %d",
+                           g->from->text, i + 1, from->stage[i].blocks, g->at);
     if (!grows(from, to))
         return rn_fail(RN_EUSAGE, "%s: is not %s with more blocks in its stages", g->to->text,
                        g->from->text);
@@ -50,7 +54,7 @@ static int check(const struct grow *g)
 static int origin(const struct grow *g, int stage, int i)
 {
     int old = g->from->spec.stage[stage].blocks, more = g->to->spec.stage[stage].blocks - old;
-    int at = g->at < 0 || g->at >= old ? old - 1 : g->at;
+    int at = g->at < 0 || g->at >= old ? old - 1 : g->at; /* a stage that stays may be shorter */
 
     return i <= at ? i : i <= at + more ? -1 : i - more;
 }

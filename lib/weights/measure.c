@@ -44,6 +44,14 @@ static bool same_shape(const struct rn_tensor *a, const struct rn_tensor *b)
     return a->rank == b->rank && !memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim);
 }
 
+/* Long integers may differ where their doubles do not. */
+static bool same_integer(const struct rn_tensor *a, const struct rn_tensor *b, size_t i)
+{
+    size_t n = rn_dtype_size(a->dtype);
+    return a->dtype != b->dtype || !rn_dtype_is_whole(a->dtype) ||
+           !memcmp((const char *)a->data + i * n, (const char *)b->data + i * n, n);
+}
+
 bool rn_tensor_distance(const struct rn_tensor *a, const struct rn_tensor *b, double *absolute,
                         double *relative)
 {
@@ -53,7 +61,7 @@ bool rn_tensor_distance(const struct rn_tensor *a, const struct rn_tensor *b, do
     for (size_t i = 0; i < elements(a); i++) {
         double x = rn_element(a, i), y = rn_element(b, i), d = fabs(x - y);
         if (x == y || (isnan(x) && isnan(y)))
-            d = 0;
+            d = same_integer(a, b, i) ? 0 : 1;
         else if (isnan(d))
             d = INFINITY;
         most = d > most ? d : most;
@@ -132,13 +140,28 @@ static int check_spec(const struct rn_weights *w, const struct rn_weights *other
                    a ? a : "of no known network", path[i + 1], b ? b : "of no known network");
 }
 
+/* The same classes, of pictures that are prepared alike. */
+static int check_use(const struct rn_weights *w, const struct rn_weights *other,
+                     const char *const path[], int i)
+{
+    static const char *const keys[] = { "rn.labels", "rn.input", "rn.resize", "rn.mean", "rn.std" };
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+        const char *a = rn_weights_meta(w, keys[k]), *b = rn_weights_meta(other, keys[k]);
+        if (a != b && (!a || !b || strcmp(a, b)))
+            return rn_fail(RN_EUSAGE, "%s and %s differ in %s: there is no mean", path[0],
+                           path[i + 1], keys[k]);
+    }
+    return 0;
+}
+
 int rn_weights_average(struct rn_weights *w, struct rn_weights *const others[], int n,
                        const char *const path[])
 {
     struct rn_weights next;
     int status = rn_weights_strip(w, path[0]);
     for (int i = 0; i < n && !status; i++)
-        status = check_spec(w, others[i], path, i);
+        if (!(status = check_spec(w, others[i], path, i)))
+            status = check_use(w, others[i], path, i);
     if (status)
         return status;
     double *sum = rn_alloc(largest(w), sizeof *sum);

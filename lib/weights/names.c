@@ -167,24 +167,6 @@ const struct rn_dialect *rn_dialect_find(const char *name)
     return NULL;
 }
 
-static int dialects(void)
-{
-    int n = 0;
-    while (rn_dialects[n].name)
-        n++;
-    return n;
-}
-
-const char *rn_dialect_name(int i)
-{
-    return i < dialects() ? rn_dialects[i].name : NULL;
-}
-
-const char *rn_dialect_what(int i)
-{
-    return i < dialects() ? rn_dialects[i].what : NULL;
-}
-
 /* ---- patterns ---- */
 
 enum { NUMBERS = 4 };

@@ -13,8 +13,8 @@
 bool rn_is_counter(const struct rn_tensor *t)
 {
     size_t n = strlen(t->name), m = strlen("num_batches_tracked");
-    return rn_dtype_is_whole(t->dtype) && t->rank <= 1 && t->bytes <= 8 && n >= m &&
-           !strcmp(t->name + n - m, "num_batches_tracked");
+    return rn_dtype_is_whole(t->dtype) && t->rank <= 1 && t->bytes == rn_dtype_size(t->dtype) &&
+           n >= m && !strcmp(t->name + n - m, "num_batches_tracked");
 }
 
 /* A node with parameters, and where it stands. */

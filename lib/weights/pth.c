@@ -16,5 +16,5 @@ static int read_file(struct rn_weights *w, const char *path)
 }
 
 const struct rn_format rn_format_pth = {
-    .name = "pth", .probe = probe, .read = read_file, .write = rn_pth_write
+    .name = "pth", .also = "pt", .probe = probe, .read = read_file, .write = rn_pth_write
 };

@@ -423,7 +423,6 @@ int rn_weights_recognise(struct rn_weights *w, const char *path, struct rn_recog
     }
     if (!status) {
         warn_idle(&a);
-        r->made_head = a.made_head;
         snprintf(r->found, sizeof r->found, "%s", a.m->text);
         status = build(w, &a);
     }

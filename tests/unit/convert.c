@@ -10,6 +10,7 @@
 #include "weights/cast.h"
 #include "weights/edit.h"
 #include "weights/modelfile.h"
+#include "weights/recognise.h"
 
 static const char narrow[] = "resnet18:classes=3,stages=1x8+1x12,stem-width=8";
 
@@ -282,9 +283,24 @@ static void check_figures(void)
     ok(!rn_tensor_distance(&s, &u, &absolute, &relative), "shapes differ");
 }
 
+/* A count of batches is one whole number: less or more would be read from beside it. */
+static void check_counters(void)
+{
+    struct rn_tensor t = { .name = "bn1.num_batches_tracked", .dtype = RN_I64, .bytes = 8 };
+    ok(rn_is_counter(&t), "a counter");
+    t.rank = 1;
+    t.bytes = 0;
+    ok(!rn_is_counter(&t), "a counter of no elements is none");
+    t.dim[0] = 8;
+    t.bytes = 8;
+    t.dtype = RN_I8;
+    ok(!rn_is_counter(&t), "nor is one of eight");
+}
+
 int main(void)
 {
     check_casts();
+    check_counters();
     check_average();
     check_ema();
     check_head();
