@@ -26,6 +26,7 @@ void must(int status);
 struct rn_weights *open_file(const char *path);
 void make_model(struct rn_weights *w, const char *path);
 struct rn_weights *open_model(const char *path);
+struct rn_model *load_model(const char *path);
 
 /* Results instead of a file, each on the operands: the exit code. */
 int put_list(char **in);

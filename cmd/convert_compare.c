@@ -5,12 +5,16 @@
 #include "say.h"
 
 struct state {
+    bool headed;    /* the header stands: nothing else can fail */
     char first[96]; /* block beyond the tolerance; "": none */
 };
 
 static void put_block(void *arg, const char *name, double absolute, double relative)
 {
     struct state *s = arg;
+    if (!s->headed)
+        puts("block\tabsolute\trelative");
+    s->headed = true;
     put_field(name);
     putchar('\t');
     put_number(absolute);
@@ -21,20 +25,10 @@ static void put_block(void *arg, const char *name, double absolute, double relat
         snprintf(s->first, sizeof s->first, "%s", name);
 }
 
-static struct rn_model *load(const char *path)
-{
-    struct rn_weights *w = open_model(path);
-    struct rn_model *m = NULL;
-    must(rn_model_from_weights(&m, w, path));
-    rn_weights_close(w);
-    return m;
-}
-
 int put_compare(char **in)
 {
     struct state s = { 0 };
-    struct rn_model *m = load(in[0]), *reference = load(convert.compare);
-    puts("block\tabsolute\trelative");
+    struct rn_model *m = load_model(in[0]), *reference = load_model(convert.compare);
     must(rn_model_compare(m, reference, 1, put_block, &s));
     if (*s.first)
         warn("the first that differs is %s", s.first);

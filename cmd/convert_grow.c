@@ -28,6 +28,7 @@ static bool verify(const struct rn_model *a, const struct rn_model *b)
     double difference;
     must(rn_model_difference(b, a, PICTURES, SEED, &difference));
     printf("difference\t%.9g\n", difference);
+    flush_stdout(); /* a result that can't be said is no result */
     if (difference <= rounding)
         return true;
     complain("the outputs differ by %.9g of the largest: nothing is written", difference);
@@ -36,10 +37,7 @@ static bool verify(const struct rn_model *a, const struct rn_model *b)
 
 int convert_grow(const struct grow_options *o, const char *in, const char *output)
 {
-    struct rn_model *m;
-
-    must(rn_model_open(&m, in));
-    struct rn_model *changed = change(o, m);
+    struct rn_model *m = load_model(in), *changed = change(o, m);
     bool same = !o->verify || verify(m, changed);
     if (same)
         must(rn_model_write(changed, output));

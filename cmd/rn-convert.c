@@ -117,6 +117,15 @@ struct rn_weights *open_model(const char *path)
     return w;
 }
 
+struct rn_model *load_model(const char *path)
+{
+    struct rn_weights *w = open_model(path);
+    struct rn_model *m = NULL;
+    must(rn_model_from_weights(&m, w, path));
+    rn_weights_close(w);
+    return m;
+}
+
 /* ---- steps, in the order they are taken ---- */
 
 static void head(struct rn_weights *w, const char *path)

@@ -77,7 +77,9 @@ static int open_file(struct subject *s, const struct shape *shape)
 
 static int open_subject(struct subject *s, const struct shape *shape)
 {
-    bool is_path = strchr(s->name, '/') || strcmp(s->name, "-") == 0;
+    const char *end = strrchr(s->name, '.');
+    bool is_path = strchr(s->name, '/') || strcmp(s->name, "-") == 0 ||
+                   (end && strcmp(end, ".safetensors") == 0);
     if (!is_path && rn_spec_valid(s->name))
         return rn_model_shape(&s->model, s->name, shape->C, shape->H, shape->W);
     if (is_path || access(s->name, F_OK) == 0)

@@ -85,6 +85,9 @@ static const struct opt_tool tool = {
 static void augment_item(const char *item)
 {
     char *end;
+    if ((*item == 'f' && config.flip != RN_FLIP_NONE) || (*item == 'c' && config.crop) ||
+        (*item == 'r' && config.area > 0))
+        opt_bad("augment", item, "each change once");
     if (strcmp(item, "flip") == 0) {
         config.flip = RN_FLIP_RANDOM;
         return;

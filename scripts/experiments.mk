@@ -45,6 +45,7 @@ all: $(EXPERIMENTS)
 $(EXPERIMENTS): %: $(OUT)/%.png
 .PHONY: all $(EXPERIMENTS)
 .SECONDARY:
+.DELETE_ON_ERROR:
 
 define drawn
 $(OUT)/$1.png: $(call logs,$1)
@@ -52,17 +53,24 @@ $(OUT)/$1.png: $(call logs,$1)
 endef
 $(foreach e,$(EXPERIMENTS),$(eval $(call drawn,$e)))
 
+# A finished model without its log would not be trained again.
+fresh = @test -e $@.part || rm -f $(@:.tsv=.safetensors) $(@:.tsv=.safetensors).*
+
 $(OUT)/%.tsv: | $(OUT)
+	$(fresh)
 	$(TRAIN) $(COSINE) -a '$($*)' --log $@.part -o $(OUT)/$*.safetensors $(DATA)
 	mv $@.part $@
 $(OUT)/small.tsv: | $(OUT)
+	$(fresh)
 	$(TRAIN) $(EVEN) -e $(HALF) -a '$(small)' --log $@.part -o $(OUT)/small.safetensors $(DATA)
 	mv $@.part $@
 $(OUT)/scratch.tsv: | $(OUT)
+	$(fresh)
 	$(TRAIN) $(EVEN) -e $(EPOCHS) -a '$(scratch)' --log $@.part -o $(OUT)/scratch.safetensors $(DATA)
 	mv $@.part $@
 # The small network's epochs, then as many of the larger one that was made of it.
 $(OUT)/grown.tsv: $(OUT)/small.tsv
+	$(fresh)
 	$(B)/rn-convert --grow '$(scratch)' --verify -o $(OUT)/seed.safetensors $(OUT)/small.safetensors
 	$(TRAIN) $(EVEN) -e $(HALF) --weights $(OUT)/seed.safetensors --log $@.part -o $(OUT)/grown.safetensors $(DATA)
 	awk -F '\t' -v OFS='\t' -v half=$(HALF) 'FNR == NR || FNR > 1 { if (FNR != NR) $$1 += half; print }' $< $@.part >$@

@@ -170,13 +170,14 @@ setting() {
     train -o flips "${decay[@]}" --augment flip >log4
     train -o turns "${decay[@]}" --augment flip=alternating >log5
     [ "$(for f in plain smooth only flips turns; do cksum <$f; done | sort -u | wc -l)" -eq 5 ]
-    [ "$(setting smooth label-smoothing) $(setting plain label-smoothing)" = '0.2 0' ]
-    [ "$(setting only decay-weights-only) $(setting plain decay-weights-only)" = 'true false' ]
-    [ "$(setting plain flip) $(setting flips flip) $(setting turns flip)" = 'none random alternating' ]
+    [ "$(setting smooth label-smoothing) $(setting plain label-smoothing)" = '0.2 null' ]
+    [ "$(setting only decay-weights-only) $(setting plain decay-weights-only)" = 'true null' ]
+    [ "$(setting plain flip) $(setting flips flip) $(setting turns flip)" = 'false true alternating' ]
     [ "$(rn-infer -m smooth --eval "$DATA" | sed -n 's/^loss\t//p')" = "$(column val_loss <log2)" ]
     fails 2 'needs --weight-decay' rn-train -a "$NET" -b 32 -o out --decay-weights-only "$DATA"
     fails 2 '--label-smoothing: 1.1: takes' rn-train -a "$NET" -b 32 -o out --label-smoothing 1.1 "$DATA"
     fails 2 'flip=alternating' rn-train -a "$NET" -b 32 -o out --augment flip=odd "$DATA"
+    fails 2 'each change once' rn-train -a "$NET" -b 32 -o out --augment flip,flip=alternating "$DATA"
 }
 
 @test "--weights: the network is the file's, and a longer training goes lower" {

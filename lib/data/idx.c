@@ -274,7 +274,7 @@ static bool is_gzip(const char *path)
 {
     uint8_t magic[2] = { 0 };
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool gzip = fd >= 0 && read(fd, magic, 2) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
+    bool gzip = fd >= 0 && read(fd, magic, 2) == 2 && rn_is_gzip(magic, 2);
     if (fd >= 0)
         close(fd);
     return gzip;

@@ -47,6 +47,7 @@ static int open_nameless(void)
     char path[4096];
     const char *dir = getenv("TMPDIR");
     int n = snprintf(path, sizeof path, "%s/rn-XXXXXX", dir && *dir ? dir : "/tmp");
+    errno = ENAMETOOLONG;
     int fd = n < (int)sizeof path ? mkostemp(path, O_CLOEXEC) : -1;
     if (fd < 0)
         return rn_fail_errno("%s: for a tar that comes from a pipe or is gzip", path);
@@ -245,8 +246,8 @@ static const struct rn_source_kind samples_kind = {
 static int make_index(struct rn_source *s, struct samples *m)
 {
     struct rn_tar t;
-    int fd = fcntl(m->fd, F_DUPFD_CLOEXEC, 0);
-    if (fd < 0 || lseek(fd, 0, SEEK_SET))
+    int fd = lseek(m->fd, 0, SEEK_SET) ? -1 : fcntl(m->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
         return rn_fail_errno("%s", s->path);
     int status = rn_tar_init(&t, s->path, fd, NULL, 0);
     t.classes = true;
@@ -257,7 +258,7 @@ static int make_index(struct rn_source *s, struct samples *m)
 
 int rn_source_read_samples(struct rn_source *s, bool pipe)
 {
-    bool gzip = s->head_size >= 2 && s->head[0] == 0x1f && s->head[1] == 0x8b;
+    bool gzip = rn_is_gzip(s->head, s->head_size);
     int status = pipe || gzip ? spool(s, pipe) : 0;
     struct samples *m = status ? NULL : rn_alloc(1, sizeof *m);
     if (!m)

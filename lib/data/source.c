@@ -1,5 +1,6 @@
 /* Sources of pictures: the table of kinds, opening by probing, and what is the same for all. */
 #include "data/source.h"
+#include "data/stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +57,7 @@ static int fail_unknown(const struct rn_source *s, const uint8_t *head, size_t n
  * Returns how many. */
 static size_t look_inside(const uint8_t *head, size_t n, uint8_t *out)
 {
-    if (n < 2 || head[0] != 0x1f || head[1] != 0x8b) {
+    if (!rn_is_gzip(head, n)) {
         memcpy(out, head, n);
         return n;
     }

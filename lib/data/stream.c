@@ -81,7 +81,7 @@ static int begin(struct rn_stream *s)
     if (status)
         return status;
     s->begun = true;
-    if (s->z.avail_in >= 2 && s->z.next_in[0] == 0x1f && s->z.next_in[1] == 0x8b) {
+    if (rn_is_gzip(s->z.next_in, s->z.avail_in)) {
         if (inflateInit2(&s->z, 16 + MAX_WBITS) != Z_OK)
             return rn_fail(RN_EMEM, "%s: memory is short for inflating", s->path);
         s->gzip = s->in_member = true;
@@ -105,7 +105,7 @@ static int next_member(struct rn_stream *s)
     int status = fill(s, 2);
     if (status || !s->z.avail_in)
         return status;
-    if (s->z.avail_in < 2 || s->z.next_in[0] != 0x1f || s->z.next_in[1] != 0x8b)
+    if (!rn_is_gzip(s->z.next_in, s->z.avail_in))
         return rn_fail(RN_EFORMAT, "%s: bytes behind the end of the gzip data", s->path);
     inflateReset(&s->z);
     s->in_member = true;

@@ -9,6 +9,12 @@
 
 struct rn_stream;
 
+/* Are these the first bytes of gzip data? */
+static inline bool rn_is_gzip(const uint8_t *head, size_t n)
+{
+    return n >= 2 && head[0] == 0x1f && head[1] == 0x8b;
+}
+
 /*
  * Takes over fd, also on error.
  *   path  for messages        head  [n] bytes that were read from fd before, n at most 512

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "graph/graph.h"
+#include "kernels/kernels.h"
 #include "ops/team.h"
 
 static int shape(struct rn_node *n, const struct rn_shape *in)
@@ -37,12 +38,13 @@ static void forward(const struct rn_call *c, int thread, int threads)
     }
 }
 
-static void hand_back(float *dx, const float *dy, size_t n, bool add)
+/* dx = dy, or dx += dy */
+static void hand_back(const struct rn_kernels *k, float *dx, const float *dy, size_t n, bool add)
 {
-    if (!add)
+    if (add)
+        k->add(dx, dx, dy, n, false);
+    else
         memcpy(dx, dy, n * sizeof *dx);
-    for (size_t i = 0; add && i < n; i++)
-        dx[i] += dy[i];
 }
 
 static void backward(const struct rn_call *c, int thread, int threads)
@@ -52,9 +54,9 @@ static void backward(const struct rn_call *c, int thread, int threads)
 
     for (size_t i = r.first; i < r.last; i++) {
         if (c->dx)
-            hand_back(c->dx + i * A, c->dy + i * K, A, c->dx_add);
+            hand_back(c->k, c->dx + i * A, c->dy + i * K, A, c->dx_add);
         if (c->dres)
-            hand_back(c->dres + i * B, c->dy + i * K + A, B, c->dres_add);
+            hand_back(c->k, c->dres + i * B, c->dy + i * K + A, B, c->dres_add);
     }
 }
 

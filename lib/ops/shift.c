@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "graph/graph.h"
+#include "kernels/kernels.h"
 #include "ops/team.h"
 
 enum { R = 3, PARTS = R * R };
@@ -23,14 +24,14 @@ static void what(const struct rn_node *n, char *text, size_t size)
 }
 
 /* to[i] = (add ? to[i] : 0) + from[i]; from NULL: zeros. */
-static void put(float *to, const float *from, size_t n, bool add)
+static void put(const struct rn_kernels *k, float *to, const float *from, size_t n, bool add)
 {
-    if (!add && from)
+    if (add && from)
+        k->add(to, to, from, n, false);
+    else if (from)
         memcpy(to, from, n * sizeof *to);
     else if (!add)
         memset(to, 0, n * sizeof *to);
-    for (size_t i = 0; add && from && i < n; i++)
-        to[i] += from[i];
 }
 
 /* The pixel that lies (h, w) away from pixel i, counted over the batch, or NULL outside. */
@@ -55,10 +56,10 @@ static void move(const struct rn_call *c, float *to, const float *from, int sign
         for (int d = 0; d < PARTS && part; d++) {
             const float *x = neighbour(n, from, i, sign * (d / R - 1), sign * (d % R - 1));
             size_t at = (size_t)d * part;
-            put(to + i * C + at, x ? x + at : NULL, part, add);
+            put(c->k, to + i * C + at, x ? x + at : NULL, part, add);
         }
         size_t rest = i * C + PARTS * part;
-        put(to + rest, from + rest, C - PARTS * part, add);
+        put(c->k, to + rest, from + rest, C - PARTS * part, add);
     }
 }
 

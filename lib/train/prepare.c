@@ -71,7 +71,12 @@ static int check(const struct rn_train_config *c)
         return rn_fail(RN_EUSAGE, "--milestones are for --sched step");
     if (!c->milestones && c->sched == RN_SCHED_STEP)
         return rn_fail(RN_EUSAGE, "--sched step needs --milestones");
-    if (c->drop_path < 0 || c->drop_path >= 1)
+    if (!(c->smoothing >= 0 && c->smoothing <= 1))
+        return rn_fail(RN_EUSAGE, "--label-smoothing %.9g: takes a share from 0 to 1",
+                       c->smoothing);
+    if (c->prefetch < 0)
+        return rn_fail(RN_EUSAGE, "--prefetch %d: takes batches, from 0", c->prefetch);
+    if (!(c->drop_path >= 0 && c->drop_path < 1))
         return rn_fail(RN_EUSAGE, "--drop-path %.9g: takes a rate from 0 to below 1", c->drop_path);
     if (c->zero_residual && c->weights)
         return rn_fail(RN_EUSAGE, "--zero-init-residual is for a random start, not for --weights");

@@ -50,8 +50,10 @@ static void set_rates(json_t *o, const struct rn_train_config *c)
     json_object_set_new(o, "momentum", json_real(c->momentum));
     json_object_set_new(o, "nesterov", json_boolean(c->nesterov));
     json_object_set_new(o, "weight-decay", json_real(c->weight_decay));
-    json_object_set_new(o, "decay-weights-only", json_boolean(c->decay_weights_only));
-    json_object_set_new(o, "label-smoothing", json_real(c->smoothing));
+    if (c->decay_weights_only)
+        json_object_set_new(o, "decay-weights-only", json_true());
+    if (c->smoothing > 0)
+        json_object_set_new(o, "label-smoothing", json_real(c->smoothing));
     json_object_set_new(o, "sched", json_string(rn_schedule_names[c->sched]));
     json_object_set_new(o, "warmup-epochs", json_real(c->warmup_epochs));
     if (c->sched == RN_SCHED_STEP) {
@@ -59,8 +61,6 @@ static void set_rates(json_t *o, const struct rn_train_config *c)
         json_object_set_new(o, "gamma", json_real(c->gamma));
     }
 }
-
-static const char *const flips[] = { "none", "random", "alternating" };
 
 static void set_data(json_t *o, const struct rn_train_config *c, const struct rn_model *m,
                      uint64_t data)
@@ -74,7 +74,9 @@ static void set_data(json_t *o, const struct rn_train_config *c, const struct rn
     json_object_set_new(o, "resize", json_string(m->prep.resize));
     json_object_set_new(o, "mean", floats_json(m->prep.mean, channels));
     json_object_set_new(o, "std", floats_json(m->prep.std, channels));
-    json_object_set_new(o, "flip", json_string(flips[c->flip]));
+    json_object_set_new(o, "flip",
+                        c->flip == RN_FLIP_ALTERNATING ? json_string("alternating")
+                                                       : json_boolean(c->flip));
     json_object_set_new(o, "crop", json_integer(c->crop));
     json_object_set_new(o, "resized-crop", json_real(c->area));
 }
