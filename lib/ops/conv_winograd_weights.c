@@ -103,8 +103,9 @@ static void add_tiles(const struct job *j, size_t i, size_t tiles, bool first)
 {
     size_t b = i % j->blocks, p = i / j->blocks % j->panels, e = i / j->blocks / j->panels;
 
-    j->c->k->outer(j->sum + i * j->mr * j->nr, j->in + e * j->ld_v + b * j->block, j->off,
-                   j->out + e * j->ld_d + p * j->chunk * j->nr, tiles, block_channels(j, b), first);
+    j->c->k->outer(j->sum + i * j->mr * j->nr, j->nr, j->in + e * j->ld_v + b * j->block, j->off,
+                   j->out + e * j->ld_d + p * j->chunk * j->nr, tiles, block_channels(j, b), first,
+                   NULL);
 }
 
 static void add_chunk(const struct job *j, size_t first, int thread, int threads)

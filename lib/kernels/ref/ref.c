@@ -16,6 +16,7 @@ void rn_kernels_ref(struct rn_kernels *k)
         .outer_mr = REF_OUTER_MR,
         .outer_nr = REF_OUTER_NR,
         .outer = rn_outer_ref,
+        .cut = rn_cut_ref,
         .relu = rn_relu_ref,
         .add = rn_add_ref,
         .relu_grad = rn_relu_grad_ref,

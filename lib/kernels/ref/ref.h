@@ -15,6 +15,7 @@ rn_group_fn rn_group_ref;
 rn_group_grad_fn rn_group_grad_ref;
 rn_group_cut_fn rn_group_cut_ref;
 rn_outer_fn rn_outer_ref;
+rn_cut_fn rn_cut_ref;
 rn_relu_fn rn_relu_ref;
 rn_add_fn rn_add_ref;
 rn_relu_grad_fn rn_relu_grad_ref;

@@ -2,12 +2,27 @@
  * and dy go by. */
 #include "kernels/vec/vec.h"
 
-TEMPLATE void compute(float *acc, const float *x, const int32_t *off, const float *dy, size_t M,
-                      bool first, const size_t I)
+enum { LINE = 16, L2 = 2 }; /* floats of a cache line; the locality that means the second cache */
+
+/* The arguments of the kernel. */
+struct tile {
+    float *acc;
+    size_t lda;
+    const float *x;
+    const int32_t *off;
+    const float *dy;
+    size_t M;
+    bool first;
+    const float *next;
+};
+
+TEMPLATE void compute(const struct tile *t, const size_t I)
 {
+    const float *dy = t->dy, *next = t->next ? t->next : dy;
     vf sum[ROWS_MAX][NV] = { 0 };
-    for (size_t m = 0; m < M; m++, dy += NR) {
-        const float *in = x + off[m];
+    for (size_t m = 0; m < t->M; m++, dy += NR) {
+        const float *in = t->x + t->off[m];
+        __builtin_prefetch(next + m * LINE, 0, L2);
         vf wide[NV];
         UNROLL
         for (size_t v = 0; v < NV; v++)
@@ -24,41 +39,27 @@ TEMPLATE void compute(float *acc, const float *x, const int32_t *off, const floa
     for (size_t i = 0; i < I; i++) {
         UNROLL
         for (size_t v = 0; v < NV; v++) {
-            float *a = acc + i * NR + v * VL;
-            if (!first)
+            float *a = t->acc + i * t->lda + v * VL;
+            if (!t->first)
                 sum[i][v] += vload(a);
             vstore(a, sum[i][v]);
         }
     }
 }
 
+/* A function per number of rows, so that each has the registers to itself. */
 #define SHAPE(I)                                                                                   \
-    static inline void rows_##I(float *acc, const float *x, const int32_t *off, const float *dy,   \
-                                size_t M, bool first)                                              \
+    static void rows_##I(const struct tile *t)                                                     \
     {                                                                                              \
         if (I <= MR)                                                                               \
-            compute(acc, x, off, dy, M, first, I);                                                 \
+            compute(t, I);                                                                         \
     }
-SHAPE(1)
-SHAPE(2)
-SHAPE(3)
-SHAPE(4)
-SHAPE(5)
-SHAPE(6)
-SHAPE(7)
-SHAPE(8)
-SHAPE(9)
-SHAPE(10)
-SHAPE(11)
-SHAPE(12)
+EACH_ROWS(SHAPE)
 
-void RN_ISA(rn_outer)(float *acc, const float *x, const int32_t *off, const float *dy, size_t M,
-                      size_t I, bool first)
+void RN_ISA(rn_outer)(float *acc, size_t lda, const float *x, const int32_t *off, const float *dy,
+                      size_t M, size_t I, bool first, const float *next)
 {
-    static void (*const shape[ROWS_MAX])(float *, const float *, const int32_t *, const float *,
-                                         size_t, bool) = {
-        rows_1, rows_2, rows_3, rows_4,  rows_5,  rows_6,
-        rows_7, rows_8, rows_9, rows_10, rows_11, rows_12,
-    };
-    shape[I - 1](acc, x, off, dy, M, first);
+    static void (*const shape[])(const struct tile *) = NAMES(rows);
+    const struct tile t = { acc, lda, x, off, dy, M, first, next };
+    shape[I - 1](&t);
 }

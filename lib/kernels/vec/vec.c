@@ -16,6 +16,7 @@ void RN_ISA(rn_vec)(struct rn_kernels *k)
     k->outer_mr = MR;
     k->outer_nr = NR;
     k->outer = RN_ISA(rn_outer);
+    k->cut = RN_ISA(rn_cut);
     k->relu = RN_ISA(rn_relu);
     k->add = RN_ISA(rn_add);
     k->relu_grad = RN_ISA(rn_relu_grad);

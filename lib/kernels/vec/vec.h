@@ -36,6 +36,7 @@ rn_group_fn RN_ISA(rn_group);
 rn_group_grad_fn RN_ISA(rn_group_grad);
 rn_group_cut_fn RN_ISA(rn_group_cut);
 rn_outer_fn RN_ISA(rn_outer);
+rn_cut_fn RN_ISA(rn_cut);
 rn_relu_fn RN_ISA(rn_relu);
 rn_add_fn RN_ISA(rn_add);
 rn_relu_grad_fn RN_ISA(rn_relu_grad);
