@@ -74,6 +74,13 @@ static inline const float *rn_conv_fetch(const float *next, size_t i, size_t nr,
     return next && i < rn_divide_up(nr, LINE) ? next + i * TC * LINE : NULL;
 }
 
+/* What is fetched during n tiles, in `parts`, is spread over them: the part of tile i, or `parts`. */
+static inline size_t rn_conv_part(size_t i, size_t n, size_t parts)
+{
+    size_t part = i * parts / n;
+    return part < (i + 1) * parts / n ? part : parts;
+}
+
 struct rn_conv {
     struct rn_conv_shape s;
     const struct rn_kernels *k;

@@ -65,7 +65,7 @@ static struct plan make_plan(const struct rn_conv *c, int N)
     p.region_w = (s->Q - 1) * w->stride_w + w->S;
     p.blocks = rn_divide_up((size_t)p.C, c->k->outer_mr);
     p.block = rn_divide_up((size_t)p.C, p.blocks);
-    p.dense = dw > DW_LARGE;
+    p.dense = dw > DW_LARGE && !p.flat;
     p.ld = p.flat ? s->C : p.dense ? (int)p.block : (s->C + LINE - 1) / LINE * LINE + LINE;
     p.panels = rn_divide_up((size_t)(s->K / s->G), c->k->outer_nr);
     p.tasks = (size_t)s->G * p.panels * p.blocks * (size_t)p.taps;
@@ -125,14 +125,16 @@ static struct space space_at(const struct rn_conv *c, const struct plan *p, void
                            (float *)(copies + b.x), (int32_t *)(copies + b.x + b.dy) };
 }
 
-/* Which output pixels chunk i covers: rows p0 .. p0 + rows of pictures n0 .. n0 + images. */
+/* Which output pixels chunk i covers: rows p0 .. p0 + rows of pictures n0 .. n0 + images, `pixels`
+ * one after the other from number `first` of the batch. */
 struct chunk {
     int n0, images, p0, rows;
+    size_t first, pixels;
 };
 
 static struct chunk chunk_at(const struct rn_conv *c, const struct plan *p, int N, size_t i)
 {
-    struct chunk k = { (int)i * p->images, p->images, 0, c->s.P };
+    struct chunk k = { (int)i * p->images, p->images, 0, c->s.P, 0, 0 };
     if (p->pieces > 1) {
         k.n0 = (int)(i / (size_t)p->pieces);
         k.p0 = (int)(i % (size_t)p->pieces) * p->rows;
@@ -140,89 +142,76 @@ static struct chunk chunk_at(const struct rn_conv *c, const struct plan *p, int 
     }
     if (k.n0 + k.images > N)
         k.images = N - k.n0;
+    k.first = ((size_t)k.n0 * (size_t)c->s.P + (size_t)k.p0) * (size_t)c->s.Q;
+    k.pixels = (size_t)k.images * (size_t)k.rows * (size_t)c->s.Q;
     return k;
 }
 
-/* Channels of a slice: how many, from which on. */
-struct slice {
-    size_t first, count;
-};
-
-static struct slice slice_at(const struct rn_conv *c, const struct plan *p, size_t i)
-{
-    size_t Cg = (size_t)(c->s.C / c->s.G), first = i % p->blocks * p->block;
-    if (!p->dense)
-        return (struct slice){ 0, (size_t)c->s.C };
-    return (struct slice){ i / p->blocks * Cg + first,
-                           Cg - first < p->block ? Cg - first : p->block };
-}
-
-/* One row of a slice: zeros, the part of x's row that lies inside, zeros. */
-static void copy_row(const struct rn_conv *c, const struct plan *p, struct slice slice,
-                     const float *x, int n, int h, float *out)
+/* One row of all slices: zeros, the part of x's row that lies inside, zeros. */
+static void copy_row(const struct rn_conv *c, const struct plan *p, const float *x, int n, int h,
+                     float *out)
 {
     const struct rn_conv_shape *s = &c->s;
-    int left = s->win.left < p->region_w ? s->win.left : p->region_w;
-    int inside = s->W < p->region_w - left ? s->W : p->region_w - left;
-    size_t C = (size_t)s->C, ld = (size_t)p->ld, bytes = slice.count * sizeof *out;
+    size_t C = (size_t)s->C, ld = (size_t)p->ld, apart = slice_floats(p);
+    size_t region = (size_t)p->region_w, W = (size_t)s->W, left = (size_t)s->win.left;
+    bool outside = h < 0 || h >= s->H;
+    size_t first = outside || left > region ? region : left;
+    size_t inside = W < region - first ? W : region - first, last = region - first - inside;
+    size_t G = p->dense ? (size_t)s->G : 1, channels = C / G, blocks = slices_of(c, p) / G;
+    const float *row = x + ((size_t)n * (size_t)s->H + (size_t)(outside ? 0 : h)) * W * C;
 
-    if (h < 0 || h >= s->H) {
-        memset(out, 0, (size_t)p->region_w * ld * sizeof *out);
-        return;
+    for (size_t i = 0; i < slices_of(c, p); i++) {
+        memset(out + i * apart, 0, first * ld * sizeof *out);
+        memset(out + i * apart + (region - last) * ld, 0, last * ld * sizeof *out);
     }
-    const float *row = x + ((size_t)n * (size_t)s->H + (size_t)h) * (size_t)s->W * C + slice.first;
-    memset(out, 0, (size_t)left * ld * sizeof *out);
-    for (size_t w = 0; w < (size_t)inside; w++)
-        memcpy(out + ((size_t)left + w) * ld, row + w * C, bytes);
-    memset(out + (size_t)(left + inside) * ld, 0,
-           (size_t)(p->region_w - left - inside) * ld * sizeof *out);
+    if (inside && p->flat)
+        memcpy(out + first * ld, row, inside * C * sizeof *out);
+    else
+        for (size_t g = 0; g < G; g++)
+            c->k->cut(out + g * blocks * apart + first * ld, apart, ld, row + g * channels, C,
+                      inside, channels);
 }
 
 static void copy_x(const struct rn_conv *c, const struct plan *p, const struct chunk *k,
                    const float *x, float *out, int thread, int threads)
 {
-    size_t row = (size_t)p->region_w * (size_t)p->ld, slices = slices_of(c, p);
-    struct rn_range r = rn_share((size_t)k->images * (size_t)p->region_h, thread, threads);
+    size_t region_h = (size_t)p->region_h, row = (size_t)p->region_w * (size_t)p->ld;
+    struct rn_range r = rn_share((size_t)k->images * region_h, thread, threads);
 
     for (size_t i = r.first; i < r.last; i++) {
-        int image = (int)(i / (size_t)p->region_h), at = (int)(i % (size_t)p->region_h);
-        int h = k->p0 * c->s.win.stride_h - c->s.win.top + at;
-        for (size_t j = 0; j < slices; j++)
-            copy_row(c, p, slice_at(c, p, j), x, k->n0 + image, h,
-                     out + j * slice_floats(p) + i * row);
+        int h = k->p0 * c->s.win.stride_h - c->s.win.top + (int)(i % region_h);
+        copy_row(c, p, x, k->n0 + (int)(i / region_h), h, out + i * row);
     }
 }
 
-/* dy of the chunk's pixels in panels, and where each pixel's first tap lies in the copy of x. */
-static void copy_dy(const struct rn_conv *c, const struct plan *p, const struct chunk *k,
-                    const float *dy, const struct space *to, int thread, int threads)
+/* dy of the chunk's pixels, which lie one after the other, in panels. */
+static void copy_dy(const struct rn_conv *c, const struct plan *p, const float *dy, float *out,
+                    struct rn_range r)
 {
-    const struct rn_conv_shape *s = &c->s;
-    size_t nr = c->k->outer_nr, Kg = (size_t)(s->K / s->G), Q = (size_t)s->Q;
-    size_t rows = (size_t)k->images * (size_t)k->rows;
-    struct rn_range r = rn_share(rows, thread, threads);
+    size_t G = (size_t)c->s.G, K = (size_t)c->s.K, Kg = K / G, nr = c->k->outer_nr;
+    size_t panel = p->pixels * nr;
 
-    for (size_t i = r.first; i < r.last; i++) {
-        size_t image = i / (size_t)k->rows, at = i % (size_t)k->rows;
-        size_t first = (((size_t)k->n0 + image) * (size_t)s->P + (size_t)k->p0 + at) * Q;
-        size_t region =
-            (image * (size_t)p->region_h + at * (size_t)s->win.stride_h) * (size_t)p->region_w;
-        for (size_t q = 0; q < Q; q++) {
-            const float *from = dy + (first + q) * (size_t)s->K;
-            to->off[i * Q + q] = (int32_t)((region + q * (size_t)s->win.stride_w) * (size_t)p->ld);
-            for (size_t j = 0; j < (size_t)s->G * p->panels; j++) {
-                size_t g = j / p->panels, k0 = j % p->panels * nr;
-                size_t n = Kg - k0 < nr ? Kg - k0 : nr;
-                float *out = to->dy + (j * p->pixels + i * Q + q) * nr;
-                memcpy(out, from + g * Kg + k0, n * sizeof *out);
-                memset(out + n, 0, (nr - n) * sizeof *out);
-            }
-        }
+    for (size_t g = 0; g < G; g++)
+        c->k->cut(out + g * p->panels * panel + r.first * nr, panel, nr, dy + r.first * K + g * Kg,
+                  K, r.last - r.first, Kg);
+}
+
+/* Where each pixel's first tap lies in the copy of x. */
+static void fill_offsets(const struct rn_conv *c, const struct plan *p, const struct chunk *k,
+                         int32_t *off, struct rn_range pixels)
+{
+    size_t Q = (size_t)c->s.Q, rows = (size_t)k->rows;
+    size_t down = (size_t)c->s.win.stride_h, right = (size_t)c->s.win.stride_w;
+
+    for (size_t i = pixels.first; i < pixels.last; i++) {
+        size_t q = i % Q, at = i / Q % rows, image = i / Q / rows;
+        size_t row = image * (size_t)p->region_h + at * down;
+        off[i] = (int32_t)((row * (size_t)p->region_w + q * right) * (size_t)p->ld);
     }
 }
 
-/* Tile number i of dw: tap fastest, then block of channels, panel, group: dy's panel and x's block
- * stay in cache. */
+/* Tile number i of dw: tap fastest, then panel, block of channels, group: dy's panel and x's block,
+ * which is the larger one, stay in cache. */
 struct tile {
     size_t group, panel, block, tap, channels;
 };
@@ -232,20 +221,21 @@ static struct tile tile_at(const struct plan *p, size_t i)
     struct tile t;
     t.tap = i % (size_t)p->taps;
     i /= (size_t)p->taps;
-    t.block = i % p->blocks;
-    i /= p->blocks;
     t.panel = i % p->panels;
-    t.group = i / p->panels;
+    i /= p->panels;
+    t.block = i % p->blocks;
+    t.group = i / p->blocks;
     size_t left = (size_t)p->C - t.block * p->block;
     t.channels = left < p->block ? left : p->block;
     return t;
 }
 
+/* `next` is the next chunk's dy, which the tiles fetch meanwhile, or NULL. */
 static void add_tiles(const struct rn_conv *c, const struct plan *p, const struct space *s,
-                      size_t pixels, bool first, struct rn_range r)
+                      size_t pixels, bool first, const float *next, struct rn_range r)
 {
     size_t mr = c->k->outer_mr, nr = c->k->outer_nr, S = (size_t)c->s.win.S;
-    size_t Cg = (size_t)(c->s.C / c->s.G);
+    size_t Cg = (size_t)(c->s.C / c->s.G), lines = rn_divide_up((size_t)c->s.K, LINE);
 
     for (size_t i = r.first; i < r.last; i++) {
         struct tile t = tile_at(p, i);
@@ -254,7 +244,9 @@ static void add_tiles(const struct rn_conv *c, const struct plan *p, const struc
                                    : t.group * Cg + t.block * p->block;
         const float *x = s->x + channels + (row * (size_t)p->region_w + col) * (size_t)p->ld;
         const float *dy = s->dy + (t.group * p->panels + t.panel) * p->pixels * nr;
-        c->k->outer(s->acc + i * mr * nr, nr, x, s->off, dy, pixels, t.channels, first, NULL);
+        size_t part = rn_conv_part(i, p->tasks, lines);
+        c->k->outer(s->acc + i * mr * nr, nr, x, s->off, dy, pixels, t.channels, first,
+                    next && part < lines ? next + part * pixels * LINE : NULL);
     }
 }
 
@@ -281,15 +273,18 @@ static void run_strip(const struct rn_conv *c, const struct plan *p, const struc
 
     for (size_t i = chunks.first; i < chunks.last; i++) {
         struct chunk k = chunk_at(c, p, r->N, i);
-        size_t pixels = (size_t)k.images * (size_t)k.rows * (size_t)c->s.Q;
+        const float *dy = r->dy + k.first * (size_t)c->s.K;
+        const float *next = i + 1 < p->chunks ? dy + k.pixels * (size_t)c->s.K : NULL;
+        struct rn_range pixels = rn_share(k.pixels, thread, threads);
         bool first = i == chunks.first;
         copy_x(c, p, &k, r->x, s->x, thread, threads);
-        copy_dy(c, p, &k, r->dy, s, thread, threads);
+        copy_dy(c, p, dy, s->dy, pixels);
+        fill_offsets(c, p, &k, s->off, pixels);
         if (threads > 1)
             rn_barrier();
-        add_tiles(c, p, s, pixels, first, mine);
+        add_tiles(c, p, s, k.pixels, first, next, mine);
         if (r->dbias)
-            add_bias(c, p, s, pixels, first, thread, threads);
+            add_bias(c, p, s, k.pixels, first, thread, threads);
         if (threads > 1)
             rn_barrier();
     }

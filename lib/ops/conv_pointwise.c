@@ -118,11 +118,12 @@ static void copy_x(const struct job *j, float *to, size_t first, struct rn_range
  * first pixel, spread over the tiles. Those of x only where it is read without gaps. */
 static const float *fetch(const struct job *j, size_t i, size_t next)
 {
-    size_t C = (size_t)j->c->s.C, K = (size_t)j->c->s.K, tiles = j->p.panels * j->p.blocks;
+    size_t C = (size_t)j->c->s.C, K = (size_t)j->c->s.K;
     size_t of_x = strided(j->c) ? 0 : rn_divide_up(C, LINE);
-    size_t parts = of_x + rn_divide_up(K, LINE), part = i * parts / tiles;
+    size_t parts = of_x + rn_divide_up(K, LINE);
+    size_t part = rn_conv_part(i, j->p.panels * j->p.blocks, parts);
 
-    if (next == j->p.pixels || part == (i + 1) * parts / tiles)
+    if (next == j->p.pixels || part == parts)
         return NULL;
     return part < of_x ? j->r->x + next * C + part * j->p.chunk * LINE
                        : j->r->dy + next * K + (part - of_x) * j->p.chunk * LINE;

@@ -36,6 +36,7 @@ static const struct conv_case cases[] = {
     { 2, 8, 9, 5, 7, 1, { 2, 2, 3, 3, 0, 1, 0, 0 }, BIAS }, /* pixels that no filter sees */
     { 2, 4, 11, 3, 17, 1, { 1, 5, 1, 2, 0, 2, 0, 1 }, BIAS },
     { 2, 13, 3, 17, 3, 1, { 5, 1, 3, 1, 1, 0, 3, 0 }, BIAS },
+    { 2, 3, 4, 11, 200, 1, { 11, 11, 1, 1, 5, 5, 5, 5 }, 0 }, /* a large stem */
     /* stems: channels, strides, borders on one side, wider than the picture or past what is read */
     { 5, 9, 11, 2, 33, 1, { 3, 3, 1, 1, 0, 1, 2, 0 }, RESIDUAL | RELU },
     { 2, 11, 9, 4, 16, 1, { 7, 7, 2, 2, 3, 2, 1, 4 }, BIAS },
