@@ -75,17 +75,28 @@ typedef void rn_group_cut_fn(float *to, size_t ldv, const float *x, size_t ldx, 
 
 /*
  * One tile of a sum of outer products (a convolution's weight gradient):
- *   acc[i][j] = (first ? 0 : acc[i][j]) + (sum over m of x[off[m] + i] * dy[m][j])
+ *   acc[i*lda + j] = (first ? 0 : acc[i*lda + j]) + (sum over m of x[off[m] + i] * dy[m][j])
  * the sum in one chain from 0 and m = 0.
- *   acc  in/out  [I][outer_nr], 64-byte aligned       x   in  base
- *   off  in      [M] offsets in floats                dy  in  [M][outer_nr], 64-byte aligned
+ *   acc   in/out  [I][outer_nr], rows lda floats apart
+ *   x     in      base                   off  in  [M] offsets in floats
+ *   dy    in      [M][outer_nr]
+ *   next  NULL or where M cache lines begin that are read soon: they are fetched into the second
+ *         cache meanwhile; a hint, they may end behind the array
  * 1 <= I <= outer_mr.
  */
-typedef void rn_outer_fn(float *acc, const float *x, const int32_t *off, const float *dy, size_t M,
-                         size_t I, bool first);
+typedef void rn_outer_fn(float *acc, size_t lda, const float *x, const int32_t *off,
+                         const float *dy, size_t M, size_t I, bool first, const float *next);
 
 /* The same for few columns: tiles of outer_narrow_mr and outer_narrow_nr. */
 typedef rn_outer_fn rn_outer_narrow_fn;
+
+/*
+ * Channels of pixels cut into blocks: to[b*ldb + m*block + i] = x[m*ldx + b*block + i], 0 past C.
+ *   to  out  [divide_up(C, block)] blocks ldb floats apart, of [M][block]
+ *   x   in   [M][C], ldx floats apart
+ */
+typedef void rn_cut_fn(float *to, size_t ldb, size_t block, const float *x, size_t ldx, size_t M,
+                       size_t C);
 
 /*
  * A product of matrices, a panel of columns of it:
@@ -231,6 +242,7 @@ struct rn_kernels {
     size_t outer_narrow_mr, outer_narrow_nr;
     rn_outer_narrow_fn *outer_narrow;
     rn_gemm_fn *gemm;
+    rn_cut_fn *cut;
     rn_relu_fn *relu;
     rn_add_fn *add;
     rn_relu_grad_fn *relu_grad;

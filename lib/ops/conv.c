@@ -12,8 +12,8 @@
 #include "ops/team.h"
 
 static const struct rn_conv_algo *const algos[] = {
-    &rn_conv_winograd2, &rn_conv_winograd3, &rn_conv_winograd4, &rn_conv_grouped,
-    &rn_conv_stem,      &rn_conv_igemm,     &rn_conv_outer /* the first that fits */
+    &rn_conv_winograd2, &rn_conv_winograd3, &rn_conv_winograd4, &rn_conv_grouped, &rn_conv_stem,
+    &rn_conv_igemm,     &rn_conv_pointwise, &rn_conv_outer /* the first that fits */
 };
 
 void rn_conv_plan(struct rn_conv *c, const struct rn_node *n, const struct rn_kernels *k,

@@ -254,7 +254,7 @@ static void add_tiles(const struct rn_conv *c, const struct plan *p, const struc
                                    : t.group * Cg + t.block * p->block;
         const float *x = s->x + channels + (row * (size_t)p->region_w + col) * (size_t)p->ld;
         const float *dy = s->dy + (t.group * p->panels + t.panel) * p->pixels * nr;
-        c->k->outer(s->acc + i * mr * nr, x, s->off, dy, pixels, t.channels, first);
+        c->k->outer(s->acc + i * mr * nr, nr, x, s->off, dy, pixels, t.channels, first, NULL);
     }
 }
 

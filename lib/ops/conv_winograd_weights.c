@@ -180,9 +180,9 @@ static void add_tiles(const struct job *j, size_t i, size_t tiles, bool first)
     const struct part *p = at < j->wide.tiles ? &j->wide : &j->narrow;
     size_t b = (at - p->first) % p->blocks, panel = (at - p->first) / p->blocks;
 
-    p->outer(j->sum + i * j->tile, j->in + e * j->ld_v + b * p->block, j->off,
+    p->outer(j->sum + i * j->tile, p->nr, j->in + e * j->ld_v + b * p->block, j->off,
              part_out(j, p) + e * j->ld_d + panel * j->chunk * p->nr, tiles,
-             block_channels(j, p, b), first);
+             block_channels(j, p, b), first, NULL);
 }
 
 static void add_chunk(const struct job *j, size_t first, int thread, int threads)

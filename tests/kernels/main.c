@@ -23,6 +23,7 @@ static const struct test *const tests[] = {
     &outer_test,
     &outer_narrow_test,
     &gemm_test,
+    &cut_test,
     &relu_test,
     &relu_grad_test,
     &add_test,

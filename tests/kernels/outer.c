@@ -1,6 +1,7 @@
-/* The tiles of outer products: every I, sums begun and gone on with. */
+/* The tiles of outer products: every I, sums begun and gone on with; the cut into blocks. */
 #include "check.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,24 +29,40 @@ static size_t tile_nr(const struct rn_kernels *k, bool narrow)
     return narrow ? k->outer_narrow_nr : k->outer_nr;
 }
 
+/* The floats between the rows of a tile, which must stay: they show in the result when not. */
+static void mark_gaps(float *tile, size_t lda, const struct shape *s, size_t I, float *result)
+{
+    for (size_t i = 0; i + 1 < I; i++) {
+        for (size_t j = lda - GAP; j < lda; j++) {
+            if (result && tile[i * lda + j] != (float)s->M)
+                *result = NAN;
+            tile[i * lda + j] = (float)s->M;
+        }
+    }
+}
+
 static void run_tile(const struct rn_kernels *k, void *const *a, const struct shape *s, size_t i0,
                      size_t j0)
 {
-    size_t mr = tile_mr(k, s->narrow), nr = tile_nr(k, s->narrow);
+    size_t mr = tile_mr(k, s->narrow), nr = tile_nr(k, s->narrow), lda = nr + GAP;
     size_t I = s->I - i0 < mr ? s->I - i0 : mr, J = s->J - j0 < nr ? s->J - j0 : nr;
-    float *tile = take(I * nr * sizeof *tile), *dy = take(s->M * nr * sizeof *dy), *acc = a[0];
+    size_t size = ((I - 1) * lda + nr) * sizeof(float);
+    float *tile = take(size), *dy = take(s->M * nr * sizeof *dy), *acc = a[0];
     int32_t off[M_MAX];
     memset(dy, 0, s->M * nr * sizeof *dy);
     for (size_t m = 0; m < s->M; m++) {
         off[m] = (int32_t)(offset(s, m) + i0);
         memcpy(dy + m * nr, (float *)a[2] + m * s->J + j0, J * sizeof *dy);
     }
-    memset(tile, 0, I * nr * sizeof *tile);
+    memset(tile, 0, size);
     for (size_t i = 0; i < I; i++)
-        memcpy(tile + i * nr, acc + (i0 + i) * s->J + j0, J * sizeof *tile);
-    (s->narrow ? k->outer_narrow : k->outer)(tile, a[1], off, dy, s->M, I, s->first);
+        memcpy(tile + i * lda, acc + (i0 + i) * s->J + j0, J * sizeof *tile);
+    mark_gaps(tile, lda, s, I, NULL);
+    (s->narrow ? k->outer_narrow : k->outer)(tile, lda, a[1], off, dy, s->M, I, s->first,
+                                             s->M % 2 ? dy : NULL);
     for (size_t i = 0; i < I; i++)
-        memcpy(acc + (i0 + i) * s->J + j0, tile + i * nr, J * sizeof *tile);
+        memcpy(acc + (i0 + i) * s->J + j0, tile + i * lda, J * sizeof *tile);
+    mark_gaps(tile, lda, s, I, acc);
 }
 
 static void run(const struct rn_kernels *k, void *const *a, const void *arg)
@@ -102,13 +119,13 @@ struct bench {
     rn_outer_fn *fn;
     float *acc, *x, *dy;
     int32_t *off;
-    size_t M, mr;
+    size_t M, mr, nr;
 };
 
 static void call(void *arg)
 {
     struct bench *b = arg;
-    b->fn(b->acc, b->x, b->off, b->dy, b->M, b->mr, false);
+    b->fn(b->acc, b->nr, b->x, b->off, b->dy, b->M, b->mr, false, NULL);
 }
 
 static void bench_pixels(const struct rn_kernels *k, size_t M, bool narrow)
@@ -122,7 +139,7 @@ static void bench_pixels(const struct rn_kernels *k, size_t M, bool narrow)
     for (size_t m = 0; m < M; m++)
         off[m] = (int32_t)(m * mr);
     struct bench b = {
-        narrow ? k->outer_narrow : k->outer, dy + M * nr, dy + M * nr + mr * nr, dy, off, M, mr
+        narrow ? k->outer_narrow : k->outer, dy + M * nr, dy + M * nr + mr * nr, dy, off, M, mr, nr
     };
     char what[32];
     snprintf(what, sizeof what, "M=%zu %zux%zu", M, mr, nr);
@@ -146,3 +163,56 @@ static void bench_narrow(const struct rn_kernels *k)
 const struct test outer_test = { "outer", check, bench, offsetof(struct rn_kernels, outer), true };
 const struct test outer_narrow_test = { "outer_narrow", check_narrow, bench_narrow,
                                         offsetof(struct rn_kernels, outer_narrow), true };
+
+/* ---- the cut into blocks ---- */
+
+struct cut {
+    size_t M, C, block;
+};
+
+static size_t between(const struct cut *s)
+{
+    return s->M * s->block + GAP;
+}
+
+static void run_cut(const struct rn_kernels *k, void *const *a, const void *arg)
+{
+    const struct cut *s = arg;
+    k->cut(a[0], between(s), s->block, a[1], s->C + GAP, s->M, s->C);
+}
+
+static struct job make_cut(const struct cut *s)
+{
+    size_t blocks = (s->C + s->block - 1) / s->block;
+    struct job j = { run_cut,
+                     s,
+                     { { blocks * between(s) - GAP, CANARIES, 0 },
+                       { (s->M - 1) * (s->C + GAP) + s->C, VALUES, 0 } },
+                     1,
+                     "" };
+    snprintf(j.what, sizeof j.what, "cut M %zu C %zu block %zu", s->M, s->C, s->block);
+    return j;
+}
+
+static bool check_cut(const struct rn_kernels *k, const struct rn_kernels *right)
+{
+    for (size_t block = 1; block <= RN_NR_MAX; block += block / 5 + 1) {
+        for (size_t C = 1; C <= SIZES; C++) {
+            const struct cut s = { 1 + C % 4, C, block };
+            struct job j = make_cut(&s);
+            if (!agree(k, right, &j))
+                return false;
+        }
+    }
+    return true;
+}
+
+static void bench_cut(const struct rn_kernels *k)
+{
+    const struct cut s = { 64, 96, k->outer_nr };
+    struct job j = make_cut(&s);
+    bench_job(k, &j);
+}
+
+const struct test cut_test = { "cut", check_cut, bench_cut, offsetof(struct rn_kernels, cut),
+                               true };

@@ -13,7 +13,11 @@ struct conv_case {
 static const struct conv_case cases[] = {
     { 3, 5, 7, 17, 33, 1, { 1, 1, 1, 1, 0, 0, 0, 0 }, BIAS },
     { 2, 7, 6, 40, 5, 1, { 1, 1, 2, 2, 0, 0, 0, 0 }, 0 },
-    { 2, 4, 5, 3, 3, 1, { 1, 1, 2, 2, 1, 1, 1, 1 }, BIAS }, /* outputs that see padding alone */
+    { 2, 4, 5, 3, 3, 1, { 1, 1, 2, 2, 1, 1, 1, 1 }, BIAS },  /* outputs that see padding alone */
+    { 2, 13, 21, 64, 30, 1, { 1, 1, 1, 1, 0, 0, 0, 0 }, 0 }, /* chunks across the pictures */
+    { 5, 25, 14, 33, 40, 1, { 1, 1, 2, 1, 0, 0, 0, 0 }, RELU },
+    { 3, 54, 53, 5, 7, 1, { 1, 1, 1, 1, 0, 0, 0, 0 }, BIAS }, /* strips, whole panels or not */
+    { 2, 130, 66, 32, 3, 1, { 1, 1, 2, 1, 0, 0, 0, 0 }, 0 },
     { 3, 6, 5, 1, 1, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS },
     { 3, 9, 8, 3, 40, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RELU },
     { 2, 7, 9, 33, 17, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RESIDUAL | RELU },

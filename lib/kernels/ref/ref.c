@@ -20,6 +20,7 @@ void rn_kernels_ref(struct rn_kernels *k)
         .outer_narrow_nr = REF_OUTER_NARROW_NR,
         .outer_narrow = rn_outer_narrow_ref,
         .gemm = rn_gemm_ref,
+        .cut = rn_cut_ref,
         .relu = rn_relu_ref,
         .add = rn_add_ref,
         .relu_grad = rn_relu_grad_ref,

@@ -18,6 +18,7 @@ rn_group_cut_fn rn_group_cut_ref;
 rn_outer_fn rn_outer_ref;
 rn_outer_narrow_fn rn_outer_narrow_ref;
 rn_gemm_fn rn_gemm_ref;
+rn_cut_fn rn_cut_ref;
 rn_relu_fn rn_relu_ref;
 rn_add_fn rn_add_ref;
 rn_relu_grad_fn rn_relu_grad_ref;

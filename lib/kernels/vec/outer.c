@@ -2,12 +2,27 @@
  * dy go by. */
 #include "kernels/vec/vec.h"
 
-TEMPLATE void compute(float *acc, const float *x, const int32_t *off, const float *dy, size_t M,
-                      bool first, const size_t I, const size_t V)
+enum { LINE = 16, L2 = 2 }; /* floats of a cache line; the locality that means the second cache */
+
+/* The arguments of the kernel. */
+struct tile {
+    float *acc;
+    size_t lda;
+    const float *x;
+    const int32_t *off;
+    const float *dy;
+    size_t M;
+    bool first;
+    const float *next;
+};
+
+TEMPLATE void compute(const struct tile *t, const size_t I, const size_t V)
 {
+    const float *dy = t->dy, *next = t->next ? t->next : dy;
     vf sum[RN_MR_MAX][NV] = { 0 };
-    for (size_t m = 0; m < M; m++, dy += V * VL) {
-        const float *in = x + off[m];
+    for (size_t m = 0; m < t->M; m++, dy += V * VL) {
+        const float *in = t->x + t->off[m];
+        __builtin_prefetch(next + m * LINE, 0, L2);
         vf wide[NV];
         UNROLL
         for (size_t v = 0; v < V; v++)
@@ -24,20 +39,20 @@ TEMPLATE void compute(float *acc, const float *x, const int32_t *off, const floa
     for (size_t i = 0; i < I; i++) {
         UNROLL
         for (size_t v = 0; v < V; v++) {
-            float *a = acc + (i * V + v) * VL;
-            if (!first)
+            float *a = t->acc + i * t->lda + v * VL;
+            if (!t->first)
                 sum[i][v] += vload(a);
             vstore(a, sum[i][v]);
         }
     }
 }
 
+/* A function per number of rows, so that each has the registers to itself. */
 #define SHAPE(name, I, V, MOST)                                                                    \
-    static void name##_##I(float *acc, const float *x, const int32_t *off, const float *dy,        \
-                           size_t M, bool first)                                                   \
+    static void name##_##I(const struct tile *t)                                                   \
     {                                                                                              \
         if (I <= MOST)                                                                             \
-            compute(acc, x, off, dy, M, first, I, V);                                              \
+            compute(t, I, V);                                                                      \
     }
 #define WIDE(I) SHAPE(wide, I, NV, MR)
 #define NARROW(I) SHAPE(narrow, I, 1, MR_NARROW)
@@ -48,21 +63,23 @@ NARROW(14)
 NARROW(15)
 NARROW(16)
 
-typedef void shape_fn(float *, const float *, const int32_t *, const float *, size_t, bool);
+typedef void shape_fn(const struct tile *);
 
-void RN_ISA(rn_outer)(float *acc, const float *x, const int32_t *off, const float *dy, size_t M,
-                      size_t I, bool first)
+void RN_ISA(rn_outer)(float *acc, size_t lda, const float *x, const int32_t *off, const float *dy,
+                      size_t M, size_t I, bool first, const float *next)
 {
     static shape_fn *const shape[ROWS_MAX] = NAMES(wide);
-    shape[I - 1](acc, x, off, dy, M, first);
+    const struct tile t = { acc, lda, x, off, dy, M, first, next };
+    shape[I - 1](&t);
 }
 
-void RN_ISA(rn_outer_narrow)(float *acc, const float *x, const int32_t *off, const float *dy,
-                             size_t M, size_t I, bool first)
+void RN_ISA(rn_outer_narrow)(float *acc, size_t lda, const float *x, const int32_t *off,
+                             const float *dy, size_t M, size_t I, bool first, const float *next)
 {
     static shape_fn *const shape[RN_MR_MAX] = { narrow_1,  narrow_2,  narrow_3,  narrow_4,
                                                 narrow_5,  narrow_6,  narrow_7,  narrow_8,
                                                 narrow_9,  narrow_10, narrow_11, narrow_12,
                                                 narrow_13, narrow_14, narrow_15, narrow_16 };
-    shape[I - 1](acc, x, off, dy, M, first);
+    const struct tile t = { acc, lda, x, off, dy, M, first, next };
+    shape[I - 1](&t);
 }

@@ -39,6 +39,7 @@ rn_group_cut_fn RN_ISA(rn_group_cut);
 rn_outer_fn RN_ISA(rn_outer);
 rn_outer_narrow_fn RN_ISA(rn_outer_narrow);
 rn_gemm_fn RN_ISA(rn_gemm);
+rn_cut_fn RN_ISA(rn_cut);
 rn_relu_fn RN_ISA(rn_relu);
 rn_add_fn RN_ISA(rn_add);
 rn_relu_grad_fn RN_ISA(rn_relu_grad);
