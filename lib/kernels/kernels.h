@@ -87,6 +87,9 @@ typedef void rn_group_cut_fn(float *to, size_t ldv, const float *x, size_t ldx, 
 typedef void rn_outer_fn(float *acc, size_t lda, const float *x, const int32_t *off,
                          const float *dy, size_t M, size_t I, bool first, const float *next);
 
+/* The same for few columns: tiles of outer_narrow_mr and outer_narrow_nr. */
+typedef rn_outer_fn rn_outer_narrow_fn;
+
 /*
  * Channels of pixels cut into blocks: to[b*ldb + m*block + i] = x[m*ldx + b*block + i], 0 past C.
  *   to  out  [divide_up(C, block)] blocks ldb floats apart, of [M][block]
@@ -94,6 +97,17 @@ typedef void rn_outer_fn(float *acc, size_t lda, const float *x, const int32_t *
  */
 typedef void rn_cut_fn(float *to, size_t ldb, size_t block, const float *x, size_t ldx, size_t M,
                        size_t C);
+
+/*
+ * A product of matrices, a panel of columns of it:
+ *   y[m*ldy + k] = sum over c of x[m*ldx + c] * w[c][k]
+ * one chain of multiply-adds from 0 in the order of c.
+ *   w     in   [C][igemm_nr], 64-byte aligned
+ *   next  in   a panel like w that is read after it and fetched on the way; NULL: none
+ * M >= 1, 1 <= K <= igemm_nr.
+ */
+typedef void rn_gemm_fn(float *y, size_t ldy, const float *x, size_t ldx, const float *w,
+                        const float *next, size_t M, size_t K, size_t C);
 
 /* y[i] = x[i] <= 0 ? 0 : x[i]; y may be x. (With < a compiler may make -0 of it, or 0.) */
 typedef void rn_relu_fn(float *y, const float *x, size_t n);
@@ -153,27 +167,37 @@ typedef void rn_colsum_fn(float *sum, const float *x, size_t ld, size_t rows, si
  * +-3/4, 2, infinity, m = 4 on 0, +-sqrt(1/2), +-sqrt(2), infinity. Products and sums round one by
  * one: every instruction set gives the same bits.
  *
- * v[e*ld + c] = (B^T d B)[e][c], e = 0 .. E - 1 by rows;  x in [E] pointers to [C] floats, by rows.
+ * Tiles come in strips: T side by side in a picture, tile t m pixels right of tile t - 1.
+ *
+ * v[e*ld + t*ldt + c] = (B^T d B)[e][c], e = 0 .. E - 1 by rows; d: the columns left + t*m + (0 ..
+ * m + 1) of the rows of pixels, zero where they are not from 0 to W - 1.
+ *   row   in  [m + 2] pointers to [W][C]
  */
-typedef void rn_wino_input_fn(float *v, size_t ld, const float *const *x, size_t C);
+typedef void rn_wino_input_fn(float *v, size_t ld, size_t ldt, const float *const *row, int left,
+                              int W, size_t T, size_t C);
 
 /* u[e*ld + k] = (G g G^T)[e][k];  g in [9][K], the filter by rows. */
 typedef void rn_wino_filter_fn(float *u, size_t ld, const float *g, size_t K);
 
 /*
- * y[row[i] + k] = act((A^T m A)[i][k] + bias[k] + res[row[i] + k]), i = 0 .. m^2 - 1 by rows.
- *   row   in  [m^2] offsets in floats; SIZE_MAX: outside the picture, nothing is written
- *   m     in  [E] rows of [K], ld floats apart       bias  in  [K], or NULL: 0
- * y, res and act as in igemm.
+ * y[p*ldy + q*step + k] = act((A^T m A)[e][k] + bias[k] + res[p*ldy + q*step + k]); p < P is the row
+ * of output e in tile t, q < Q is t*m and its column. No other outputs are written.
+ *   m     in  [E] matrices, ld floats apart, of [T] rows of [K], ldt apart
+ *   bias  in  [K], or NULL: 0
+ * y, res and act as in igemm; (T - 1)*m < Q.
  */
-typedef void rn_wino_output_fn(float *y, const float *res, const size_t *row, const float *m,
-                               size_t ld, const float *bias, size_t K, bool relu);
+typedef void rn_wino_output_fn(float *y, const float *res, size_t ldy, size_t step, size_t P,
+                               size_t Q, const float *m, size_t ld, size_t ldt, const float *bias,
+                               size_t T, size_t K, bool relu);
 
 /*
- * d[e*ld + k / nr * panel + k % nr] = (A dy A^T)[e][k], and zeros behind K to the end of the last
- * panel; nr is outer_nr.  dy in [m^2] pointers to [K] floats, by rows.
+ * d[e*ld + t*ldt + k / nr * panel + k % nr] = (A dy A^T)[e][k], and zeros behind K up to a multiple
+ * of outer_narrow_nr; nr is outer_nr, a multiple of that. Columns of dy from Q on are zeros.
+ *   row   in  [m] pointers to [Q] pixels of [K], step floats apart
+ * (T - 1)*m < Q.
  */
-typedef void rn_wino_output_grad_fn(float *d, size_t ld, size_t panel, const float *const *dy,
+typedef void rn_wino_output_grad_fn(float *d, size_t ld, size_t ldt, size_t panel,
+                                    const float *const *row, size_t step, size_t Q, size_t T,
                                     size_t K);
 
 /* dg[t*K + k] = (G^T m G)[t][k], t = 0 .. 8;  m in [E] rows of [K], ld floats apart. */
@@ -215,6 +239,9 @@ struct rn_kernels {
     rn_group_cut_fn *group_cut;
     size_t outer_mr, outer_nr;
     rn_outer_fn *outer;
+    size_t outer_narrow_mr, outer_narrow_nr;
+    rn_outer_narrow_fn *outer_narrow;
+    rn_gemm_fn *gemm;
     rn_cut_fn *cut;
     rn_relu_fn *relu;
     rn_add_fn *add;

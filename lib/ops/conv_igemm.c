@@ -9,11 +9,13 @@
 #include "base/mem.h"
 #include "ops/conv.h"
 #include "ops/team.h"
+#include "ops/transpose.h"
 
 enum {
     POINTERS = 48 * 1024 / 8,  /* row pointers held for one block of tiles */
     BLOCK_FLOATS = 128 * 1024, /* source floats that a block of tiles reads: half of a common L2 */
     SMALL_MAP = 5, /* up to here so many taps lie in the padding that they are left out */
+    CHANNELS = 16, /* packed together: the taps of so many share cache lines */
     BATCH_MIN = 4, /* pictures that make tiles of one pixel, with the same taps in all */
 };
 
@@ -133,23 +135,21 @@ static size_t packed(const struct rn_conv *c, enum rn_pass pass)
 static void pack_panel(const struct rn_conv *c, enum rn_pass pass, const struct view *v, int g,
                        int k0, const float *w, float *out)
 {
-    int nr = (int)c->k->igemm_nr, RS = c->s.win.R * c->s.win.S;
-    int Cg = c->s.C / c->s.G, Kg = c->s.K / c->s.G;
+    size_t nr = c->k->igemm_nr, RS = (size_t)(c->s.win.R * c->s.win.S), C = (size_t)v->C;
+    size_t Cg = (size_t)(c->s.C / c->s.G), Kg = (size_t)(c->s.K / c->s.G), left;
     /* w is [K][Cg][RS]: how far apart are the view's input and output channels in it? */
-    size_t step_c = pass == RN_FORWARD ? (size_t)RS : (size_t)(Cg * RS);
-    size_t step_k = pass == RN_FORWARD ? (size_t)(Cg * RS) : (size_t)RS;
-    const float *from = w + (size_t)g * (size_t)Kg * (size_t)(Cg * RS) + (size_t)k0 * step_k;
-    int columns = v->K - k0 < nr ? v->K - k0 : nr;
+    size_t step_c = pass == RN_FORWARD ? RS : Cg * RS, step_k = pass == RN_FORWARD ? Cg * RS : RS;
+    const float *from = w + (size_t)g * Kg * Cg * RS + (size_t)k0 * step_k;
+    size_t columns = (size_t)(v->K - k0) < nr ? (size_t)(v->K - k0) : nr;
 
     if (columns < nr)
-        memset(out, 0, (size_t)(v->T * v->C * nr) * sizeof *out);
-    for (int i = 0; i < v->C; i++) /* in the order that w lies in memory */
-        for (int k = 0; k < columns; k++) {
-            const float *filter = from + (size_t)i * step_c + (size_t)k * step_k;
-            for (int t = 0; t < v->T; t++)
-                out[((size_t)t * (size_t)v->C + (size_t)i) * (size_t)nr + (size_t)k] =
-                    filter[v->tap[t]];
-        }
+        memset(out, 0, (size_t)v->T * C * nr * sizeof *out);
+    for (size_t i = 0; i < C; i += CHANNELS) {
+        left = C - i < CHANNELS ? C - i : CHANNELS;
+        for (size_t t = 0; t < (size_t)v->T; t++)
+            rn_transpose(out + (t * C + i) * nr, nr, from + i * step_c + v->tap[t], step_k,
+                         (ptrdiff_t)step_c, columns, left);
+    }
 }
 
 static void pack_bias(const struct rn_conv *c, const float *bias, float *out)

@@ -89,9 +89,7 @@ struct job {
     size_t block;         /* tiles that in and out have room for */
     size_t ld_in, ld_out; /* floats between the matrices */
     float *in, *out;      /* [elements][block][C], [elements][block][columns] */
-    const float **row_in; /* [block] the tiles' rows in one matrix of in, */
-    size_t *row_out;      /* [block] and in one of out */
-    const float *zero;    /* [C] */
+    const float *zero;    /* [W][C] */
 };
 
 static size_t block_tiles(const struct rn_wino_view *v, size_t tiles)
@@ -106,11 +104,16 @@ static size_t transform_bytes(const struct rn_wino_view *v, size_t block, size_t
     return rn_align((block * channels + RN_WINO_GAP) * v->elements * sizeof(float));
 }
 
-/* Scratch of one thread: in, out, rows of both, zeros. */
+static size_t zero_bytes(const struct rn_wino_view *v)
+{
+    return rn_align((size_t)v->W * (size_t)v->C * sizeof(float));
+}
+
+/* Scratch of one thread: zeros, in, out. */
 static size_t thread_bytes(const struct rn_wino_view *v, size_t block)
 {
-    return transform_bytes(v, block, (size_t)v->C) + transform_bytes(v, block, (size_t)v->K) +
-           2 * rn_align(block * sizeof(size_t)) + rn_align((size_t)v->C * sizeof(float));
+    return zero_bytes(v) + transform_bytes(v, block, (size_t)v->C) +
+           transform_bytes(v, block, (size_t)v->K);
 }
 
 static size_t scratch(const struct rn_conv *c, enum rn_pass pass, int N, int threads)
@@ -124,17 +127,13 @@ static size_t scratch(const struct rn_conv *c, enum rn_pass pass, int N, int thr
 static void carve(struct job *j, char *base, size_t block)
 {
     const struct rn_wino_view *v = &j->v;
-    size_t rows = rn_align(block * sizeof(size_t));
 
     j->block = block;
     j->ld_in = block * (size_t)v->C + RN_WINO_GAP;
     j->ld_out = block * j->columns + RN_WINO_GAP;
-    j->zero = memset(base, 0, (size_t)v->C * sizeof(float));
-    base += rn_align((size_t)v->C * sizeof(float));
-    j->row_in = (const float **)base;
-    j->row_out = (size_t *)(base + rows);
-    j->in = (float *)(base + 2 * rows);
-    j->out = (float *)(base + 2 * rows + transform_bytes(v, block, (size_t)v->C));
+    j->zero = memset(base, 0, zero_bytes(v));
+    j->in = (float *)(base + zero_bytes(v));
+    j->out = (float *)(base + zero_bytes(v) + transform_bytes(v, block, (size_t)v->C));
 }
 
 /*
@@ -172,13 +171,15 @@ static void share(struct job *j, size_t tiles, int thread, int threads)
     j->columns = (end < (size_t)v->K ? end : (size_t)v->K) - j->k0;
 }
 
-/* The inputs of tile t into place `at`. */
-static void transform_input(const struct job *j, size_t t, size_t at)
+/* The inputs of a strip into places from `at` on. */
+static void transform_input(const struct job *j, const struct rn_wino_strip *s, size_t at)
 {
-    const float *pixel[RN_WINO_ELEMENTS];
+    const struct rn_wino_view *v = &j->v;
+    const float *row[RN_WINO_EDGE];
 
-    rn_wino_input_at(&j->v, j->x, j->zero, t, pixel);
-    j->v.k->input(j->in + at * (size_t)j->v.C, j->ld_in, pixel, (size_t)j->v.C);
+    rn_wino_input_rows(v, s, j->x, j->zero, row);
+    v->k->input(j->in + at * (size_t)v->C, j->ld_in, (size_t)v->C, row, s->q - v->left, v->W,
+                s->tiles, (size_t)v->C);
 }
 
 /* The first of the panels in matrix e. */
@@ -192,47 +193,43 @@ static const float *filters(const struct job *j, size_t e)
 static void multiply(const struct job *j, size_t e, size_t tiles, const float *next)
 {
     const struct rn_kernels *k = j->c->k;
-    size_t C = (size_t)j->v.C, nr = k->igemm_nr, parts = rn_divide_up(tiles, k->igemm_mr);
+    size_t C = (size_t)j->v.C, nr = k->igemm_nr;
     const float *u = filters(j, e);
-    float *out = j->out + e * j->ld_out;
 
-    for (size_t t = 0; t < tiles; t++)
-        j->row_in[t] = j->in + e * j->ld_in + t * C;
     for (size_t at = 0; at < j->columns; at += nr, u += C * nr) {
-        bool last = j->columns - at <= nr;
-        size_t columns = last ? j->columns - at : nr;
-        for (size_t i = 0; i < parts; i++) {
-            struct rn_range m = rn_share(tiles, (int)i, (int)parts);
-            k->igemm(out + at, NULL, j->row_out + m.first, j->row_in + m.first, u, NULL,
-                     rn_conv_fetch(last ? next : u + C * nr, i, nr, C), m.last - m.first, columns,
-                     1, C, false);
-        }
+        size_t left = j->columns - at;
+        k->gemm(j->out + e * j->ld_out + at, j->columns, j->in + e * j->ld_in, C, u,
+                left > nr ? u + C * nr : next, tiles, left < nr ? left : nr, C);
     }
 }
 
-/* The outputs of tile t from place `at`. */
-static void transform_output(const struct job *j, size_t t, size_t at)
+/* The outputs of a strip from places from `at` on. */
+static void transform_output(const struct job *j, const struct rn_wino_strip *s, size_t at)
 {
-    size_t row[RN_WINO_OUTPUTS];
+    const struct rn_wino_view *v = &j->v;
+    size_t to = rn_wino_output_at(v, s) + j->k0, K = (size_t)v->K;
 
-    rn_wino_output_at(&j->v, t, row);
-    j->v.k->output(j->y + j->k0, j->res ? j->res + j->k0 : NULL, row, j->out + at * j->columns,
-                   j->ld_out, j->bias + j->k0, j->columns, j->relu);
+    v->k->output(j->y + to, j->res ? j->res + to : NULL, (size_t)v->Q * K, K, (size_t)(v->P - s->p),
+                 (size_t)(v->Q - s->q), j->out + at * j->columns, j->ld_out, j->columns,
+                 j->bias + j->k0, s->tiles, j->columns, j->relu);
 }
 
 /* next: as in multiply(), after the last e. */
 static void run_block(const struct job *j, size_t first, size_t tiles, const float *next)
 {
     size_t last = j->v.elements - 1;
+    struct rn_wino_strip s;
 
-    for (size_t t = 0; t < tiles; t++) {
-        transform_input(j, first + t, t);
-        j->row_out[t] = t * j->columns;
+    for (size_t t = 0; t < tiles; t += s.tiles) {
+        s = rn_wino_strip(&j->v, first + t, tiles - t);
+        transform_input(j, &s, t);
     }
     for (size_t e = 0; e <= last; e++)
         multiply(j, e, tiles, e < last ? filters(j, e + 1) : next);
-    for (size_t t = 0; t < tiles; t++)
-        transform_output(j, first + t, t);
+    for (size_t t = 0; t < tiles; t += s.tiles) {
+        s = rn_wino_strip(&j->v, first + t, tiles - t);
+        transform_output(j, &s, t);
+    }
 }
 
 static void run_outputs(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r,

@@ -13,49 +13,104 @@
 #include "ops/team.h"
 #include "ops/winograd.h"
 
-enum { CHUNK = 256 }; /* tiles: so many outer products for each visit of a sum */
+/* Tiles of a chunk: enough outer products for each visit of a sum, and transforms that stay in L2
+ * where that leaves enough. */
+enum { CHUNK_FLOATS = 128 * 1024, CHUNK_MIN = 128, CHUNK_MAX = 256 };
+
+/* Panels of output channels that one kernel sums up, a tile of registers for each block of input
+ * channels. */
+struct part {
+    rn_outer_fn *outer;
+    size_t nr, mr;
+    size_t k0, K;         /* output channels */
+    size_t panels;        /* of them */
+    size_t blocks, block; /* of input channels: how many, channels in each but the last */
+    size_t first, tiles;  /* number of the first tile of an element; of tiles */
+};
 
 struct job {
     const struct rn_conv *c;
     const struct rn_conv_run *r;
     struct rn_wino_view v;
-    size_t tiles, chunk;   /* of the batch; of a chunk */
-    size_t nr, mr, panels; /* of output channels */
-    size_t blocks, block;  /* of input channels: how many, channels in each but the last */
-    size_t ld, ld_v, ld_d; /* floats between tiles in v; between matrices in v and d */
-    float *sum;            /* [elements][panels][blocks][mr][nr] */
-    float *in;             /* v: [elements][chunk][ld] */
-    float *out;            /* d: [elements][panels][chunk][nr] */
-    float *zero;           /* [max(C, K)] */
-    int32_t *off;          /* [chunk] of tiles in v */
+    size_t tiles, chunk;      /* of the batch; of a chunk */
+    struct part wide, narrow; /* narrow: the last channels, where they are few */
+    size_t tile;              /* floats of a tile of sums, at most */
+    size_t ld, ld_v, ld_d;    /* floats between tiles in v; between matrices in v and d */
+    float *sum;               /* [elements][tiles of wide and narrow][tile] */
+    float *in;                /* v: [elements][chunk][ld] */
+    float *out;               /* d: [elements]([wide.panels][chunk][wide.nr], [chunk][narrow.nr]) */
+    float *zero;              /* a row of pixels, of x or dy */
+    int32_t *off;             /* [chunk] of tiles in v */
 };
+
+static void size_part(struct part *p, size_t k0, size_t K, size_t C)
+{
+    p->k0 = k0;
+    p->K = K;
+    p->panels = rn_divide_up(K, p->nr);
+    p->blocks = rn_divide_up(C, p->mr);
+    p->block = rn_divide_up(C, p->blocks);
+    p->tiles = p->panels * p->blocks;
+}
+
+static size_t part_columns(const struct part *p)
+{
+    return p->panels * p->nr;
+}
+
+static void size_chunk(struct job *j)
+{
+    size_t C = (size_t)j->v.C, columns = part_columns(&j->wide) + part_columns(&j->narrow);
+
+    j->ld = C % 64 ? C : C + RN_WINO_GAP;
+    j->chunk = CHUNK_FLOATS / (j->v.elements * (j->ld + columns));
+    j->chunk = j->chunk < CHUNK_MIN ? CHUNK_MIN : j->chunk > CHUNK_MAX ? CHUNK_MAX : j->chunk;
+    j->chunk = j->chunk < j->tiles ? j->chunk : j->tiles;
+    j->ld_v = j->chunk * j->ld + RN_WINO_GAP;
+    j->ld_d = j->chunk * columns + RN_WINO_GAP;
+}
 
 static struct job make_job(const struct rn_conv *c, int N)
 {
     const struct rn_kernels *k = c->k;
     struct job j = { .c = c, .v = rn_wino_view(c, RN_BACKWARD_WEIGHTS) };
+    size_t C = (size_t)j.v.C, K = (size_t)j.v.K, left = K % k->outer_nr;
 
+    if (left > k->outer_narrow_nr)
+        left = 0;
     j.tiles = (size_t)N * j.v.rows * j.v.cols;
-    j.chunk = j.tiles < CHUNK ? j.tiles : CHUNK;
-    j.nr = k->outer_nr;
-    j.mr = k->outer_mr;
-    j.panels = rn_divide_up((size_t)j.v.K, j.nr);
-    j.blocks = rn_divide_up((size_t)j.v.C, j.mr);
-    j.block = rn_divide_up((size_t)j.v.C, j.blocks);
-    j.ld = (size_t)j.v.C + RN_WINO_GAP;
-    j.ld_v = j.chunk * j.ld + RN_WINO_GAP;
-    j.ld_d = j.panels * j.chunk * j.nr + RN_WINO_GAP;
+    j.wide = (struct part){ .outer = k->outer, .nr = k->outer_nr, .mr = k->outer_mr };
+    j.narrow = (struct part){ .outer = k->outer_narrow,
+                              .nr = k->outer_narrow_nr,
+                              .mr = k->outer_narrow_mr };
+    size_part(&j.wide, 0, K - left, C);
+    size_part(&j.narrow, K - left, left, C);
+    j.narrow.first = j.wide.tiles;
+    j.tile = j.wide.mr * j.wide.nr;
+    if (j.tile < j.narrow.mr * j.narrow.nr)
+        j.tile = j.narrow.mr * j.narrow.nr;
+    size_chunk(&j);
     return j;
+}
+
+static size_t element_tiles(const struct job *j)
+{
+    return j->wide.tiles + j->narrow.tiles;
+}
+
+static size_t zero_bytes(const struct job *j)
+{
+    size_t x = (size_t)j->v.W * (size_t)j->v.C, dy = (size_t)j->v.Q * (size_t)j->v.K;
+    return rn_align((x > dy ? x : dy) * sizeof(float));
 }
 
 /* Lays the parts of the scratch out from `base` on; returns their bytes. */
 static size_t carve(struct job *j, char *base)
 {
-    size_t widest = (size_t)(j->v.C > j->v.K ? j->v.C : j->v.K);
-    size_t sum = rn_align(j->v.elements * j->panels * j->blocks * j->mr * j->nr * sizeof(float));
+    size_t sum = rn_align(j->v.elements * element_tiles(j) * j->tile * sizeof(float));
     size_t in = rn_align(j->v.elements * j->ld_v * sizeof(float));
     size_t out = rn_align(j->v.elements * j->ld_d * sizeof(float));
-    size_t zero = rn_align(widest * sizeof(float)), off = rn_align(j->chunk * sizeof(int32_t));
+    size_t zero = zero_bytes(j), off = rn_align(j->chunk * sizeof(int32_t));
 
     if (base) {
         j->sum = (float *)base;
@@ -75,47 +130,72 @@ size_t rn_wino_weights_scratch(const struct rn_conv *c, int N)
 
 /* ---- a chunk ---- */
 
-/* Tile t of the batch, of x and dy, into place `at`. */
-static void transform_tile(const struct job *j, size_t t, size_t at)
+/* A part's matrices in d. */
+static float *part_out(const struct job *j, const struct part *p)
+{
+    return j->out + j->chunk * p->k0;
+}
+
+/* The gradients dy of a strip, a part's channels, into places from `at` on. */
+static void transform_gradient(const struct job *j, const struct part *p,
+                               const struct rn_wino_strip *s, size_t at)
 {
     const struct rn_wino_view *v = &j->v;
-    const float *pixel[RN_WINO_ELEMENTS];
-    size_t row[RN_WINO_OUTPUTS];
+    const float *row[RN_WINO_EDGE], *dy = j->r->dy + rn_wino_output_at(v, s) + p->k0;
+    size_t K = (size_t)v->K;
 
-    rn_wino_input_at(v, j->r->x, j->zero, t, pixel);
-    v->k->input(j->in + at * j->ld, j->ld_v, pixel, (size_t)v->C);
-    rn_wino_output_at(v, t, row);
-    for (int i = 0; i < v->m * v->m; i++)
-        pixel[i] = row[i] == SIZE_MAX ? j->zero : j->r->dy + row[i];
-    v->k->output_grad(j->out + at * j->nr, j->ld_d, j->chunk * j->nr, pixel, (size_t)v->K);
+    if (!p->panels)
+        return;
+    for (int i = 0; i < v->m; i++)
+        row[i] = s->p + i < v->P ? dy + (size_t)i * (size_t)v->Q * K : j->zero;
+    v->k->output_grad(part_out(j, p) + at * p->nr, j->ld_d, p->nr, j->chunk * p->nr, row, K,
+                      (size_t)(v->Q - s->q), s->tiles, p->K);
+}
+
+/* A strip of x and dy into places from `at` on. */
+static void transform_strip(const struct job *j, const struct rn_wino_strip *s, size_t at)
+{
+    const struct rn_wino_view *v = &j->v;
+    const float *row[RN_WINO_EDGE];
+
+    rn_wino_input_rows(v, s, j->r->x, j->zero, row);
+    v->k->input(j->in + at * j->ld, j->ld_v, j->ld, row, s->q - v->left, v->W, s->tiles,
+                (size_t)v->C);
+    transform_gradient(j, &j->wide, s, at);
+    transform_gradient(j, &j->narrow, s, at);
 }
 
 /* Channels of block b. */
-static size_t block_channels(const struct job *j, size_t b)
+static size_t block_channels(const struct job *j, const struct part *p, size_t b)
 {
-    size_t left = (size_t)j->v.C - b * j->block;
-    return left < j->block ? left : j->block;
+    size_t left = (size_t)j->v.C - b * p->block;
+    return left < p->block ? left : p->block;
 }
 
 /* Adds `tiles` transformed tiles to sum number i, one tile of registers: block fastest, then panel,
  * then element. */
 static void add_tiles(const struct job *j, size_t i, size_t tiles, bool first)
 {
-    size_t b = i % j->blocks, p = i / j->blocks % j->panels, e = i / j->blocks / j->panels;
+    size_t e = i / element_tiles(j), at = i % element_tiles(j);
+    const struct part *p = at < j->wide.tiles ? &j->wide : &j->narrow;
+    size_t b = (at - p->first) % p->blocks, panel = (at - p->first) / p->blocks;
 
-    j->c->k->outer(j->sum + i * j->mr * j->nr, j->nr, j->in + e * j->ld_v + b * j->block, j->off,
-                   j->out + e * j->ld_d + p * j->chunk * j->nr, tiles, block_channels(j, b), first,
-                   NULL);
+    p->outer(j->sum + i * j->tile, p->nr, j->in + e * j->ld_v + b * p->block, j->off,
+             part_out(j, p) + e * j->ld_d + panel * j->chunk * p->nr, tiles,
+             block_channels(j, p, b), first, NULL);
 }
 
 static void add_chunk(const struct job *j, size_t first, int thread, int threads)
 {
     size_t left = j->tiles - first, tiles = left < j->chunk ? left : j->chunk;
     struct rn_range t = rn_share(tiles, thread, threads);
-    struct rn_range sums = rn_share(j->v.elements * j->panels * j->blocks, thread, threads);
+    struct rn_range sums = rn_share(j->v.elements * element_tiles(j), thread, threads);
+    struct rn_wino_strip s;
 
-    for (size_t i = t.first; i < t.last; i++)
-        transform_tile(j, first + i, i);
+    for (size_t i = t.first; i < t.last; i += s.tiles) {
+        s = rn_wino_strip(&j->v, first + i, t.last - i);
+        transform_strip(j, &s, i);
+    }
     rn_barrier();
     for (size_t i = sums.first; i < sums.last; i++)
         add_tiles(j, i, tiles, first == 0);
@@ -124,21 +204,21 @@ static void add_chunk(const struct job *j, size_t first, int thread, int threads
 
 /* ---- from the sums to dw ---- */
 
-/* Sums of one panel and block to dw, [K][C][3][3]. */
-static void store(const struct job *j, size_t panel, size_t b, float *dw)
+/* Sums of an element's tile number `at`, in all elements, to dw, [K][C][3][3]. */
+static void store(const struct job *j, size_t at, float *dw)
 {
-    size_t C = (size_t)j->v.C, k0 = panel * j->nr, left = (size_t)j->v.K - k0;
-    size_t columns = left < j->nr ? left : j->nr, channels = block_channels(j, b);
-    size_t ld = j->panels * j->blocks * j->mr * j->nr;
-    const float *sum = j->sum + (panel * j->blocks + b) * j->mr * j->nr;
+    const struct part *p = at < j->wide.tiles ? &j->wide : &j->narrow;
+    size_t b = (at - p->first) % p->blocks, panel = (at - p->first) / p->blocks, nr = p->nr;
+    size_t left = p->K - panel * nr, columns = left < nr ? left : nr;
+    size_t C = (size_t)j->v.C, channels = block_channels(j, p, b), ld = element_tiles(j) * j->tile;
     float g[RN_MR_MAX * 9 * RN_NR_MAX];
 
     for (size_t c = 0; c < channels; c++)
-        j->v.k->filter_grad(g + c * 9 * j->nr, sum + c * j->nr, ld, j->nr);
+        j->v.k->filter_grad(g + c * 9 * nr, j->sum + at * j->tile + c * nr, ld, nr);
     for (size_t k = 0; k < columns; k++) {
-        float *to = dw + ((k0 + k) * C + b * j->block) * 9;
+        float *to = dw + ((p->k0 + panel * nr + k) * C + b * p->block) * 9;
         for (size_t i = 0; i < channels * 9; i++)
-            to[i] = g[i * j->nr + k];
+            to[i] = g[i * nr + k];
     }
 }
 
@@ -146,9 +226,7 @@ static void store(const struct job *j, size_t panel, size_t b, float *dw)
 
 static void prepare(const struct job *j)
 {
-    size_t widest = (size_t)(j->v.C > j->v.K ? j->v.C : j->v.K);
-
-    memset(j->zero, 0, widest * sizeof(float));
+    memset(j->zero, 0, zero_bytes(j));
     for (size_t t = 0; t < j->chunk; t++)
         j->off[t] = (int32_t)(t * j->ld);
 }
@@ -157,7 +235,7 @@ void rn_wino_weights_run(const struct rn_conv *c, const struct rn_conv_run *r, i
                          int threads)
 {
     struct job j = make_job(c, r->N);
-    struct rn_range sets = rn_share(j.panels * j.blocks, thread, threads);
+    struct rn_range stored = rn_share(element_tiles(&j), thread, threads);
 
     j.r = r;
     carve(&j, r->scratch);
@@ -166,8 +244,8 @@ void rn_wino_weights_run(const struct rn_conv *c, const struct rn_conv_run *r, i
     rn_barrier();
     for (size_t t = 0; t < j.tiles; t += j.chunk)
         add_chunk(&j, t, thread, threads);
-    for (size_t i = sets.first; i < sets.last; i++)
-        store(&j, i / j.blocks, i % j.blocks, r->dw);
+    for (size_t i = stored.first; i < stored.last; i++)
+        store(&j, i, r->dw);
     if (r->dbias)
         rn_conv_bias_grad(c, r, thread, threads);
 }

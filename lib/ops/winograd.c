@@ -5,7 +5,7 @@
 
 enum {
     CHANNELS_MIN = 32, /* below, the transforms cost more than they save */
-    CHANNELS_MIN_BACKWARD = 16,
+    CHANNELS_MIN_TRAINING = 16,
     MAP_MIN = 6,          /* smaller maps waste too much of their tiles */
     MAP_MIN_LARGE = 8,    /* for m = 4: at 7x7 its filters are too long to be read */
     MAP_MIN_TRAINING = 3, /* whole pictures of a batch share the filters */
@@ -62,7 +62,7 @@ static int training_m(int P, int Q)
 
 int rn_wino_m(const struct rn_conv *c, enum rn_pass pass)
 {
-    if (!fits_shape(&c->s, pass == RN_FORWARD ? CHANNELS_MIN : CHANNELS_MIN_BACKWARD))
+    if (!fits_shape(&c->s, c->training ? CHANNELS_MIN_TRAINING : CHANNELS_MIN))
         return 0;
     if (!c->training)
         return pass == RN_FORWARD ? inference_m(&c->s) : 0;
@@ -99,57 +99,27 @@ struct rn_wino_view rn_wino_view(const struct rn_conv *c, enum rn_pass pass)
     return v;
 }
 
-/* Tile number t of the batch: its picture and the place of its first output. */
-struct tile {
-    size_t n;
-    int p, q;
-};
-
-static struct tile tile_at(const struct rn_wino_view *v, size_t t)
+struct rn_wino_strip rn_wino_strip(const struct rn_wino_view *v, size_t t, size_t most)
 {
-    size_t in_picture = t % (v->rows * v->cols);
-    return (struct tile){ t / (v->rows * v->cols), (int)(in_picture / v->cols) * v->m,
-                          (int)(in_picture % v->cols) * v->m };
+    size_t row = t / v->cols, col = t % v->cols, tiles = v->cols - col;
+    return (struct rn_wino_strip){ row / v->rows, (int)(row % v->rows) * v->m, (int)col * v->m,
+                                   tiles < most ? tiles : most };
 }
 
-/* A tile that lies inside the picture is most of a large map's. */
-static void input_inside(const struct rn_wino_view *v, const float *first, const float **pixel)
+void rn_wino_input_rows(const struct rn_wino_view *v, const struct rn_wino_strip *s, const float *x,
+                        const float *zero, const float **row)
 {
-    size_t C = (size_t)v->C, row = (size_t)v->W * C;
+    size_t ld = (size_t)v->W * (size_t)v->C;
 
-    for (int i = 0; i < v->edge; i++, first += row)
-        for (int l = 0; l < v->edge; l++)
-            *pixel++ = first + (size_t)l * C;
-}
-
-void rn_wino_input_at(const struct rn_wino_view *v, const float *x, const float *zero, size_t t,
-                      const float **pixel)
-{
-    size_t C = (size_t)v->C;
-    struct tile tile = tile_at(v, t);
-    int top = tile.p - v->top, left = tile.q - v->left;
-    const float *picture = x + tile.n * (size_t)v->H * (size_t)v->W * C;
-
-    if (top >= 0 && left >= 0 && top + v->edge <= v->H && left + v->edge <= v->W) {
-        input_inside(v, picture + ((size_t)top * (size_t)v->W + (size_t)left) * C, pixel);
-        return;
+    for (int i = 0; i < v->edge; i++) {
+        int h = s->p - v->top + i;
+        bool inside = (unsigned)h < (unsigned)v->H;
+        row[i] = inside ? x + (s->n * (size_t)v->H + (size_t)h) * ld : zero;
     }
-    for (int i = 0, e = 0; i < v->edge; i++)
-        for (int l = 0; l < v->edge; l++, e++) {
-            int h = top + i, w = left + l;
-            bool inside = (unsigned)h < (unsigned)v->H && (unsigned)w < (unsigned)v->W;
-            pixel[e] = inside ? picture + ((size_t)h * (size_t)v->W + (size_t)w) * C : zero;
-        }
 }
 
-void rn_wino_output_at(const struct rn_wino_view *v, size_t t, size_t *row)
+size_t rn_wino_output_at(const struct rn_wino_view *v, const struct rn_wino_strip *s)
 {
-    struct tile tile = tile_at(v, t);
-
-    for (int i = 0, e = 0; i < v->m; i++)
-        for (int l = 0; l < v->m; l++, e++) {
-            int p = tile.p + i, q = tile.q + l;
-            size_t pixel = (tile.n * (size_t)v->P + (size_t)p) * (size_t)v->Q + (size_t)q;
-            row[e] = p < v->P && q < v->Q ? pixel * (size_t)v->K : SIZE_MAX;
-        }
+    size_t row = s->n * (size_t)v->P + (size_t)s->p;
+    return (row * (size_t)v->Q + (size_t)s->q) * (size_t)v->K;
 }

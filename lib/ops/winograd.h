@@ -6,9 +6,8 @@
 #include "ops/conv.h"
 
 enum {
-    RN_WINO_ELEMENTS = 36, /* of a transformed tile, at most: 6x6 */
-    RN_WINO_OUTPUTS = 16,  /* of a tile, at most: 4x4 */
-    RN_WINO_GAP = 16,      /* floats between matrices, off power-of-two strides: a line */
+    RN_WINO_EDGE = 6, /* elements on a side of a tile, at most */
+    RN_WINO_GAP = 16, /* floats between matrices, off power-of-two strides: a line */
 };
 
 /* The convolution as a pass sees it: from a map of C channels to one of K. */
@@ -27,13 +26,23 @@ int rn_wino_m(const struct rn_conv *c, enum rn_pass pass);
 
 struct rn_wino_view rn_wino_view(const struct rn_conv *c, enum rn_pass pass);
 
-/* pixel[e] = where element e of tile t of the batch x [N][H][W][C] begins; outside the picture it
- * is `zero`, [C]. */
-void rn_wino_input_at(const struct rn_wino_view *v, const float *x, const float *zero, size_t t,
-                      const float **pixel);
+/* Tiles side by side in picture n, m pixels apart; the first one's first output is (p, q). */
+struct rn_wino_strip {
+    size_t n;
+    int p, q;
+    size_t tiles;
+};
 
-/* row[i] = where output i of tile t begins in a batch [N][P][Q][K]; SIZE_MAX outside. */
-void rn_wino_output_at(const struct rn_wino_view *v, size_t t, size_t *row);
+/* Those from tile t of the batch on to the end of its row, `most` at most. */
+struct rn_wino_strip rn_wino_strip(const struct rn_wino_view *v, size_t t, size_t most);
+
+/* row[i] = row i of the inputs, from the picture's left edge, in a batch x [N][H][W][C]; outside the
+ * picture it is `zero`, [W][C]. */
+void rn_wino_input_rows(const struct rn_wino_view *v, const struct rn_wino_strip *s, const float *x,
+                        const float *zero, const float **row);
+
+/* Where the strip's outputs begin in a batch [N][P][Q][K]. */
+size_t rn_wino_output_at(const struct rn_wino_view *v, const struct rn_wino_strip *s);
 
 /* Backward-weights, as struct rn_conv_algo has them. */
 size_t rn_wino_weights_scratch(const struct rn_conv *c, int N);

@@ -44,6 +44,19 @@ static void outer(const struct rn_kernels *k)
     EXPECT("outer", acc, 1004, 130, 0, 0, 0, 0, 0, 0, 6, 240, 0, 0, 0, 0, 0, 0);
     k->outer(acc, 8, x, off, dy[0], 2, 2, true, NULL);
     EXPECT("outer", acc, 4, 130, 0, 0, 0, 0, 0, 0, 6, 240, 0, 0, 0, 0, 0, 0);
+
+    const float narrow[2][2] = { { 1, 10 }, { 1, 100 } };
+    float few[4] = { 1000 };
+    k->outer_narrow(few, 2, x, off, narrow[0], 2, 2, false, NULL);
+    EXPECT("outer_narrow", few, 1004, 130, 6, 240);
+}
+
+static void gemm(const struct rn_kernels *k)
+{
+    const float x[] = { 1, 2, 9, 3, 4 }, w[2][8] = { { 1, 10 }, { 1, 100 } };
+    float y[5] = { 0, 0, 5 };
+    k->gemm(y, 3, x, 3, w[0], NULL, 2, 2, 2);
+    EXPECT("gemm", y, 3, 210, 5, 7, 430);
 }
 
 static void cut(const struct rn_kernels *k)
@@ -150,6 +163,7 @@ bool check_by_hand(const struct rn_kernels *k)
     good = true;
     igemm(k);
     outer(k);
+    gemm(k);
     cut(k);
     elementwise(k);
     bn(k);

@@ -21,6 +21,8 @@ static const struct test *const tests[] = {
     &group_grad_test,
     &group_cut_test,
     &outer_test,
+    &outer_narrow_test,
+    &gemm_test,
     &cut_test,
     &relu_test,
     &relu_grad_test,

@@ -1,4 +1,4 @@
-/* The tile of outer products: every I, sums begun and gone on with; the cut into blocks. */
+/* The tiles of outer products: every I, sums begun and gone on with; the cut into blocks. */
 #include "check.h"
 
 #include <math.h>
@@ -8,7 +8,7 @@
 
 struct shape {
     size_t M, I, J;
-    bool first;
+    bool first, narrow;
 };
 
 enum { GAP = 3, M_MAX = 33 };
@@ -17,6 +17,16 @@ enum { GAP = 3, M_MAX = 33 };
 static size_t offset(const struct shape *s, size_t m)
 {
     return (s->M - 1 - m) * (s->I + GAP);
+}
+
+static size_t tile_mr(const struct rn_kernels *k, bool narrow)
+{
+    return narrow ? k->outer_narrow_mr : k->outer_mr;
+}
+
+static size_t tile_nr(const struct rn_kernels *k, bool narrow)
+{
+    return narrow ? k->outer_narrow_nr : k->outer_nr;
 }
 
 /* The floats between the rows of a tile, which must stay: they show in the result when not. */
@@ -34,9 +44,9 @@ static void mark_gaps(float *tile, size_t lda, const struct shape *s, size_t I, 
 static void run_tile(const struct rn_kernels *k, void *const *a, const struct shape *s, size_t i0,
                      size_t j0)
 {
-    size_t nr = k->outer_nr, J = s->J - j0 < nr ? s->J - j0 : nr;
-    size_t I = s->I - i0 < k->outer_mr ? s->I - i0 : k->outer_mr;
-    size_t lda = nr + GAP, size = ((I - 1) * lda + nr) * sizeof(float);
+    size_t mr = tile_mr(k, s->narrow), nr = tile_nr(k, s->narrow), lda = nr + GAP;
+    size_t I = s->I - i0 < mr ? s->I - i0 : mr, J = s->J - j0 < nr ? s->J - j0 : nr;
+    size_t size = ((I - 1) * lda + nr) * sizeof(float);
     float *tile = take(size), *dy = take(s->M * nr * sizeof *dy), *acc = a[0];
     int32_t off[M_MAX];
     memset(dy, 0, s->M * nr * sizeof *dy);
@@ -48,7 +58,8 @@ static void run_tile(const struct rn_kernels *k, void *const *a, const struct sh
     for (size_t i = 0; i < I; i++)
         memcpy(tile + i * lda, acc + (i0 + i) * s->J + j0, J * sizeof *tile);
     mark_gaps(tile, lda, s, I, NULL);
-    k->outer(tile, lda, a[1], off, dy, s->M, I, s->first, s->M % 2 ? dy : NULL);
+    (s->narrow ? k->outer_narrow : k->outer)(tile, lda, a[1], off, dy, s->M, I, s->first,
+                                             s->M % 2 ? dy : NULL);
     for (size_t i = 0; i < I; i++)
         memcpy(acc + (i0 + i) * s->J + j0, tile + i * lda, J * sizeof *tile);
     mark_gaps(tile, lda, s, I, acc);
@@ -57,8 +68,8 @@ static void run_tile(const struct rn_kernels *k, void *const *a, const struct sh
 static void run(const struct rn_kernels *k, void *const *a, const void *arg)
 {
     const struct shape *s = arg;
-    for (size_t i0 = 0; i0 < s->I; i0 += k->outer_mr)
-        for (size_t j0 = 0; j0 < s->J; j0 += k->outer_nr)
+    for (size_t i0 = 0; i0 < s->I; i0 += tile_mr(k, s->narrow))
+        for (size_t j0 = 0; j0 < s->J; j0 += tile_nr(k, s->narrow))
             run_tile(k, a, s, i0, j0);
 }
 
@@ -72,18 +83,19 @@ static bool check_shape(const struct rn_kernels *k, const struct rn_kernels *rig
                        { s->M * s->J, VALUES, 0 } },
                      s->M + 4,
                      "" };
-    snprintf(j.what, sizeof j.what, "outer M %zu I %zu first %d", s->M, s->I, s->first);
+    snprintf(j.what, sizeof j.what, "outer%s M %zu I %zu first %d", s->narrow ? "_narrow" : "",
+             s->M, s->I, s->first);
     struct rn_kernels single = *k; /* cutting must not change a bit */
-    single.outer_mr = s->I > 3 ? 3 : 1;
+    single.outer_mr = single.outer_narrow_mr = s->I > 3 ? 3 : 1;
     return agree(k, right, &j) && agree(k, &single, &j);
 }
 
-static bool check(const struct rn_kernels *k, const struct rn_kernels *right)
+static bool check_all(const struct rn_kernels *k, const struct rn_kernels *right, bool narrow)
 {
     static const size_t rows[] = { 0, 1, 2, 5, M_MAX };
-    for (size_t I = 1; I <= k->outer_mr; I++) {
+    for (size_t I = 1; I <= tile_mr(k, narrow); I++) {
         for (int i = 0; i < 10; i++) {
-            const struct shape s = { rows[i / 2], I, k->outer_nr, i % 2 };
+            const struct shape s = { rows[i / 2], I, tile_nr(k, narrow), i % 2, narrow };
             if (!check_shape(k, right, &s))
                 return false;
         }
@@ -91,24 +103,34 @@ static bool check(const struct rn_kernels *k, const struct rn_kernels *right)
     return true;
 }
 
+static bool check(const struct rn_kernels *k, const struct rn_kernels *right)
+{
+    return check_all(k, right, false);
+}
+
+static bool check_narrow(const struct rn_kernels *k, const struct rn_kernels *right)
+{
+    return check_all(k, right, true);
+}
+
 /* ---- bench: pixels packed one after the other, as the weight gradient has them ---- */
 
 struct bench {
-    const struct rn_kernels *k;
+    rn_outer_fn *fn;
     float *acc, *x, *dy;
     int32_t *off;
-    size_t M;
+    size_t M, mr, nr;
 };
 
 static void call(void *arg)
 {
     struct bench *b = arg;
-    b->k->outer(b->acc, b->k->outer_nr, b->x, b->off, b->dy, b->M, b->k->outer_mr, false, NULL);
+    b->fn(b->acc, b->nr, b->x, b->off, b->dy, b->M, b->mr, false, NULL);
 }
 
-static void bench_pixels(const struct rn_kernels *k, size_t M)
+static void bench_pixels(const struct rn_kernels *k, size_t M, bool narrow)
 {
-    size_t mr = k->outer_mr, nr = k->outer_nr;
+    size_t mr = tile_mr(k, narrow), nr = tile_nr(k, narrow);
     float *dy = aligned_alloc(64, (M * nr + mr * nr + M * mr) * sizeof *dy);
     int32_t *off = malloc(M * sizeof *off);
     if (!dy || !off)
@@ -116,7 +138,9 @@ static void bench_pixels(const struct rn_kernels *k, size_t M)
     memset(dy, 0, (M * nr + mr * nr + M * mr) * sizeof *dy);
     for (size_t m = 0; m < M; m++)
         off[m] = (int32_t)(m * mr);
-    struct bench b = { k, dy + M * nr, dy + M * nr + mr * nr, dy, off, M };
+    struct bench b = {
+        narrow ? k->outer_narrow : k->outer, dy + M * nr, dy + M * nr + mr * nr, dy, off, M, mr, nr
+    };
     char what[32];
     snprintf(what, sizeof what, "M=%zu %zux%zu", M, mr, nr);
     report(k, what, fastest(call, &b), 2.0 * (double)(M * mr * nr), true);
@@ -126,11 +150,19 @@ static void bench_pixels(const struct rn_kernels *k, size_t M)
 
 static void bench(const struct rn_kernels *k)
 {
-    bench_pixels(k, 512);
-    bench_pixels(k, 1024);
+    bench_pixels(k, 512, false);
+    bench_pixels(k, 1024, false);
+}
+
+static void bench_narrow(const struct rn_kernels *k)
+{
+    bench_pixels(k, 128, true);
+    bench_pixels(k, 512, true);
 }
 
 const struct test outer_test = { "outer", check, bench, offsetof(struct rn_kernels, outer), true };
+const struct test outer_narrow_test = { "outer_narrow", check_narrow, bench_narrow,
+                                        offsetof(struct rn_kernels, outer_narrow), true };
 
 /* ---- the cut into blocks ---- */
 

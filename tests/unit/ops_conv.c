@@ -179,12 +179,13 @@ static void test_policy(void)
         const struct rn_conv_algo *inference, *forward, *data, *weights;
     } layer[] = {
         { 24, 32, 32, 2, &rn_conv_igemm, &rn_conv_igemm, &rn_conv_igemm, &rn_conv_outer },
-        { 8, 31, 32, 1, &rn_conv_igemm, &rn_conv_igemm, &rn_conv_winograd4, &rn_conv_winograd4 },
-        { 8, 32, 31, 1, &rn_conv_igemm, &rn_conv_igemm, &rn_conv_winograd4, &rn_conv_winograd4 },
         { 8, 15, 16, 1, &rn_conv_stem, &rn_conv_stem, &rn_conv_igemm, &rn_conv_outer },
         { 8, 16, 15, 1, &rn_conv_stem, &rn_conv_stem, &rn_conv_igemm, &rn_conv_outer },
         { 2, 32, 32, 1, &rn_conv_igemm, &rn_conv_igemm, &rn_conv_igemm, &rn_conv_outer },
 #define ALL(algo) &algo, &algo, &algo
+        { 8, 31, 32, 1, &rn_conv_igemm, ALL(rn_conv_winograd4) },
+        { 8, 32, 31, 1, &rn_conv_igemm, ALL(rn_conv_winograd4) },
+        { 8, 16, 16, 1, &rn_conv_stem, ALL(rn_conv_winograd4) },
         { 3, 32, 32, 1, &rn_conv_igemm, ALL(rn_conv_winograd3) },
         { 4, 32, 32, 1, &rn_conv_igemm, ALL(rn_conv_winograd4) },
         { 5, 32, 32, 1, &rn_conv_igemm, ALL(rn_conv_winograd3) },

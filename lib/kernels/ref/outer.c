@@ -3,16 +3,29 @@
 
 #include <math.h>
 
+static void outer(float *acc, size_t lda, const float *x, const int32_t *off, const float *dy,
+                  size_t M, size_t I, size_t J, bool first)
+{
+    for (size_t i = 0; i < I; i++) {
+        for (size_t j = 0; j < J; j++) {
+            float sum = 0, *a = acc + i * lda + j;
+            for (size_t m = 0; m < M; m++)
+                sum = fmaf(x[off[m] + (ptrdiff_t)i], dy[m * J + j], sum);
+            *a = first ? sum : *a + sum;
+        }
+    }
+}
+
 void rn_outer_ref(float *acc, size_t lda, const float *x, const int32_t *off, const float *dy,
                   size_t M, size_t I, bool first, const float *next)
 {
     (void)next;
-    for (size_t i = 0; i < I; i++) {
-        for (size_t j = 0; j < REF_OUTER_NR; j++) {
-            float sum = 0, *a = acc + i * lda + j;
-            for (size_t m = 0; m < M; m++)
-                sum = fmaf(x[off[m] + (ptrdiff_t)i], dy[m * REF_OUTER_NR + j], sum);
-            *a = first ? sum : *a + sum;
-        }
-    }
+    outer(acc, lda, x, off, dy, M, I, REF_OUTER_NR, first);
+}
+
+void rn_outer_narrow_ref(float *acc, size_t lda, const float *x, const int32_t *off,
+                         const float *dy, size_t M, size_t I, bool first, const float *next)
+{
+    (void)next;
+    outer(acc, lda, x, off, dy, M, I, REF_OUTER_NARROW_NR, first);
 }

@@ -8,6 +8,7 @@
 
 /* Small and unlike the other steps' on purpose: the tests cut the same work at other places. */
 enum { REF_IGEMM_MR = 4, REF_IGEMM_NR = 8, REF_OUTER_MR = 4, REF_OUTER_NR = 8, REF_GROUP_NR = 32 };
+enum { REF_OUTER_NARROW_MR = 5, REF_OUTER_NARROW_NR = 2 };
 
 rn_igemm_fn rn_igemm_ref;
 rn_igemm_sparse_fn rn_igemm_sparse_ref;
@@ -15,6 +16,8 @@ rn_group_fn rn_group_ref;
 rn_group_grad_fn rn_group_grad_ref;
 rn_group_cut_fn rn_group_cut_ref;
 rn_outer_fn rn_outer_ref;
+rn_outer_narrow_fn rn_outer_narrow_ref;
+rn_gemm_fn rn_gemm_ref;
 rn_cut_fn rn_cut_ref;
 rn_relu_fn rn_relu_ref;
 rn_add_fn rn_add_ref;

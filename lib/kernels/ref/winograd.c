@@ -176,20 +176,24 @@ static const struct scheme scheme2 = { 2, 4, input2, filter2, output2, output_gr
 static const struct scheme scheme3 = { 3, 5, input3, filter3, output3, output_grad3, filter_grad3 };
 static const struct scheme scheme4 = { 4, 6, input4, filter4, output4, output_grad4, filter_grad4 };
 
-static void input(const struct scheme *f, float *v, size_t ld, const float *const *x, size_t C)
+static void input(const struct scheme *f, float *v, size_t ld, size_t ldt, const float *const *row,
+                  int left, int W, size_t T, size_t C)
 {
-    size_t edge = f->edge, E = edge * edge;
+    size_t edge = f->edge;
 
-    for (size_t c = 0; c < C; c++) {
+    for (size_t i = 0; i < T * C; i++) {
+        size_t tile = i / C, c = i % C;
         float d[36], t[36], out[36];
-        for (size_t e = 0; e < E; e++)
-            d[e] = x[e][c];
+        for (size_t e = 0; e < edge * edge; e++) {
+            int q = left + (int)(tile * f->m + e % edge);
+            d[e] = q >= 0 && q < W ? row[e / edge][(size_t)q * C + c] : 0;
+        }
         for (size_t j = 0; j < edge; j++)
             f->input(d + j, edge, t + j, edge);
-        for (size_t i = 0; i < edge; i++)
-            f->input(t + edge * i, 1, out + edge * i, 1);
-        for (size_t e = 0; e < E; e++)
-            v[e * ld + c] = out[e];
+        for (size_t j = 0; j < edge; j++)
+            f->input(t + edge * j, 1, out + edge * j, 1);
+        for (size_t e = 0; e < edge * edge; e++)
+            v[e * ld + tile * ldt + c] = out[e];
     }
 }
 
@@ -208,45 +212,52 @@ static void filter(const struct scheme *f, float *u, size_t ld, const float *g, 
     }
 }
 
-static void output(const struct scheme *f, float *y, const float *res, const size_t *row,
-                   const float *m, size_t ld, const float *bias, size_t K, bool relu)
+static void output(const struct scheme *f, float *y, const float *res, size_t ldy, size_t step,
+                   size_t P, size_t Q, const float *m, size_t ld, size_t ldt, const float *bias,
+                   size_t T, size_t K, bool relu)
 {
     size_t edge = f->edge, n = f->m;
 
-    for (size_t k = 0; k < K; k++) {
+    for (size_t i = 0; i < T * K; i++) {
+        size_t tile = i / K, k = i % K;
         float in[36], t[24], out[16];
         for (size_t e = 0; e < edge * edge; e++)
-            in[e] = m[e * ld + k];
+            in[e] = m[e * ld + tile * ldt + k];
         for (size_t j = 0; j < edge; j++)
             f->output(in + j, edge, t + j, edge);
-        for (size_t i = 0; i < n; i++)
-            f->output(t + edge * i, 1, out + n * i, 1);
-        for (size_t i = 0; i < n * n; i++) {
-            if (row[i] == SIZE_MAX)
+        for (size_t j = 0; j < n; j++)
+            f->output(t + edge * j, 1, out + n * j, 1);
+        for (size_t o = 0; o < n * n; o++) {
+            size_t p = o / n, q = tile * n + o % n, to = p * ldy + q * step + k;
+            float v = out[o] + (bias ? bias[k] : 0);
+            if (p >= P || q >= Q)
                 continue;
-            float v = out[i] + (bias ? bias[k] : 0);
             if (res)
-                v += res[row[i] + k];
-            y[row[i] + k] = relu ? ref_relu(v) : v;
+                v += res[to];
+            y[to] = relu ? ref_relu(v) : v;
         }
     }
 }
 
-static void output_grad(const struct scheme *f, float *d, size_t ld, size_t panel,
-                        const float *const *dy, size_t K)
+static void output_grad(const struct scheme *f, float *d, size_t ld, size_t ldt, size_t panel,
+                        const float *const *row, size_t step, size_t Q, size_t T, size_t K)
 {
-    size_t edge = f->edge, n = f->m, NR = REF_OUTER_NR;
+    size_t edge = f->edge, n = f->m, NR = REF_OUTER_NR, V = REF_OUTER_NARROW_NR;
+    size_t columns = (K + V - 1) / V * V;
 
-    for (size_t k = 0; k < (K + NR - 1) / NR * NR; k++) {
+    for (size_t i = 0; i < T * columns; i++) {
+        size_t tile = i / columns, k = i % columns;
         float in[16], t[24], out[36];
-        for (size_t i = 0; i < n * n; i++)
-            in[i] = k < K ? dy[i][k] : 0;
+        for (size_t o = 0; o < n * n; o++) {
+            size_t q = tile * n + o % n;
+            in[o] = k < K && q < Q ? row[o / n][q * step + k] : 0;
+        }
         for (size_t j = 0; j < n; j++)
             f->output_grad(in + j, n, t + j, n);
-        for (size_t i = 0; i < edge; i++)
-            f->output_grad(t + n * i, 1, out + edge * i, 1);
+        for (size_t j = 0; j < edge; j++)
+            f->output_grad(t + n * j, 1, out + edge * j, 1);
         for (size_t e = 0; e < edge * edge; e++)
-            d[e * ld + k / NR * panel + k % NR] = k < K ? out[e] : 0;
+            d[e * ld + tile * ldt + k / NR * panel + k % NR] = k < K ? out[e] : 0;
     }
 }
 
@@ -268,23 +279,26 @@ static void filter_grad(const struct scheme *f, float *dg, const float *m, size_
 }
 
 #define SCHEME(m)                                                                                  \
-    void rn_wino##m##_input_ref(float *v, size_t ld, const float *const *x, size_t C)              \
+    void rn_wino##m##_input_ref(float *v, size_t ld, size_t ldt, const float *const *row,          \
+                                int left, int W, size_t T, size_t C)                               \
     {                                                                                              \
-        input(&scheme##m, v, ld, x, C);                                                            \
+        input(&scheme##m, v, ld, ldt, row, left, W, T, C);                                         \
     }                                                                                              \
     void rn_wino##m##_filter_ref(float *u, size_t ld, const float *g, size_t K)                    \
     {                                                                                              \
         filter(&scheme##m, u, ld, g, K);                                                           \
     }                                                                                              \
-    void rn_wino##m##_output_ref(float *y, const float *res, const size_t *row, const float *in,   \
-                                 size_t ld, const float *bias, size_t K, bool relu)                \
+    void rn_wino##m##_output_ref(float *y, const float *res, size_t ldy, size_t step, size_t P,    \
+                                 size_t Q, const float *in, size_t ld, size_t ldt,                 \
+                                 const float *bias, size_t T, size_t K, bool relu)                 \
     {                                                                                              \
-        output(&scheme##m, y, res, row, in, ld, bias, K, relu);                                    \
+        output(&scheme##m, y, res, ldy, step, P, Q, in, ld, ldt, bias, T, K, relu);                \
     }                                                                                              \
-    void rn_wino##m##_output_grad_ref(float *d, size_t ld, size_t panel, const float *const *dy,   \
+    void rn_wino##m##_output_grad_ref(float *d, size_t ld, size_t ldt, size_t panel,               \
+                                      const float *const *row, size_t step, size_t Q, size_t T,    \
                                       size_t K)                                                    \
     {                                                                                              \
-        output_grad(&scheme##m, d, ld, panel, dy, K);                                              \
+        output_grad(&scheme##m, d, ld, ldt, panel, row, step, Q, T, K);                            \
     }                                                                                              \
     void rn_wino##m##_filter_grad_ref(float *dg, const float *in, size_t ld, size_t K)             \
     {                                                                                              \

@@ -1,5 +1,5 @@
-/* One tile of a sum of outer products: I x NV accumulators stay in registers while the rows of x
- * and dy go by. */
+/* One tile of a sum of outer products: I x V accumulators stay in registers while the rows of x and
+ * dy go by. */
 #include "kernels/vec/vec.h"
 
 enum { LINE = 16, L2 = 2 }; /* floats of a cache line; the locality that means the second cache */
@@ -16,29 +16,29 @@ struct tile {
     const float *next;
 };
 
-TEMPLATE void compute(const struct tile *t, const size_t I)
+TEMPLATE void compute(const struct tile *t, const size_t I, const size_t V)
 {
     const float *dy = t->dy, *next = t->next ? t->next : dy;
-    vf sum[ROWS_MAX][NV] = { 0 };
-    for (size_t m = 0; m < t->M; m++, dy += NR) {
+    vf sum[RN_MR_MAX][NV] = { 0 };
+    for (size_t m = 0; m < t->M; m++, dy += V * VL) {
         const float *in = t->x + t->off[m];
         __builtin_prefetch(next + m * LINE, 0, L2);
         vf wide[NV];
         UNROLL
-        for (size_t v = 0; v < NV; v++)
+        for (size_t v = 0; v < V; v++)
             wide[v] = vload(dy + v * VL);
         UNROLL
         for (size_t i = 0; i < I; i++) {
             vf one = vsplat(in[i]);
             UNROLL
-            for (size_t v = 0; v < NV; v++)
+            for (size_t v = 0; v < V; v++)
                 sum[i][v] = vfma(one, wide[v], sum[i][v]);
         }
     }
     UNROLL
     for (size_t i = 0; i < I; i++) {
         UNROLL
-        for (size_t v = 0; v < NV; v++) {
+        for (size_t v = 0; v < V; v++) {
             float *a = t->acc + i * t->lda + v * VL;
             if (!t->first)
                 sum[i][v] += vload(a);
@@ -48,18 +48,38 @@ TEMPLATE void compute(const struct tile *t, const size_t I)
 }
 
 /* A function per number of rows, so that each has the registers to itself. */
-#define SHAPE(I)                                                                                   \
-    static void rows_##I(const struct tile *t)                                                     \
+#define SHAPE(name, I, V, MOST)                                                                    \
+    static void name##_##I(const struct tile *t)                                                   \
     {                                                                                              \
-        if (I <= MR)                                                                               \
-            compute(t, I);                                                                         \
+        if (I <= MOST)                                                                             \
+            compute(t, I, V);                                                                      \
     }
-EACH_ROWS(SHAPE)
+#define WIDE(I) SHAPE(wide, I, NV, MR)
+#define NARROW(I) SHAPE(narrow, I, 1, MR_NARROW)
+EACH_ROWS(WIDE)
+EACH_ROWS(NARROW)
+NARROW(13)
+NARROW(14)
+NARROW(15)
+NARROW(16)
+
+typedef void shape_fn(const struct tile *);
 
 void RN_ISA(rn_outer)(float *acc, size_t lda, const float *x, const int32_t *off, const float *dy,
                       size_t M, size_t I, bool first, const float *next)
 {
-    static void (*const shape[])(const struct tile *) = NAMES(rows);
+    static shape_fn *const shape[ROWS_MAX] = NAMES(wide);
+    const struct tile t = { acc, lda, x, off, dy, M, first, next };
+    shape[I - 1](&t);
+}
+
+void RN_ISA(rn_outer_narrow)(float *acc, size_t lda, const float *x, const int32_t *off,
+                             const float *dy, size_t M, size_t I, bool first, const float *next)
+{
+    static shape_fn *const shape[RN_MR_MAX] = { narrow_1,  narrow_2,  narrow_3,  narrow_4,
+                                                narrow_5,  narrow_6,  narrow_7,  narrow_8,
+                                                narrow_9,  narrow_10, narrow_11, narrow_12,
+                                                narrow_13, narrow_14, narrow_15, narrow_16 };
     const struct tile t = { acc, lda, x, off, dy, M, first, next };
     shape[I - 1](&t);
 }

@@ -16,6 +16,10 @@ void RN_ISA(rn_vec)(struct rn_kernels *k)
     k->outer_mr = MR;
     k->outer_nr = NR;
     k->outer = RN_ISA(rn_outer);
+    k->outer_narrow_mr = MR_NARROW;
+    k->outer_narrow_nr = VL;
+    k->outer_narrow = RN_ISA(rn_outer_narrow);
+    k->gemm = RN_ISA(rn_gemm);
     k->cut = RN_ISA(rn_cut);
     k->relu = RN_ISA(rn_relu);
     k->add = RN_ISA(rn_add);

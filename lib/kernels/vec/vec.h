@@ -23,7 +23,8 @@ enum {
     VL = VB / 4, /* lanes */
     NV = 2,
     NR = NV * VL,
-    ROWS_MAX = 12 /* the largest MR of all sets */
+    MR_NARROW = MR == 12 || MR == 8 ? 16 : 12, /* rows of a tile one vector wide, the same way */
+    ROWS_MAX = 12                              /* the largest MR of all sets */
 };
 
 #define RN_PASTE(name, suffix) name##_##suffix
@@ -36,6 +37,8 @@ rn_group_fn RN_ISA(rn_group);
 rn_group_grad_fn RN_ISA(rn_group_grad);
 rn_group_cut_fn RN_ISA(rn_group_cut);
 rn_outer_fn RN_ISA(rn_outer);
+rn_outer_narrow_fn RN_ISA(rn_outer_narrow);
+rn_gemm_fn RN_ISA(rn_gemm);
 rn_cut_fn RN_ISA(rn_cut);
 rn_relu_fn RN_ISA(rn_relu);
 rn_add_fn RN_ISA(rn_add);

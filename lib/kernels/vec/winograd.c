@@ -173,18 +173,32 @@ AXIS(output)
 AXIS(output_grad)
 AXIS(filter_grad)
 
-/* n channels of a tile. */
-TEMPLATE void input_lanes(const size_t M, float *v, size_t ld, const float *const *x, size_t c,
-                          size_t n)
+/* The pixels that the strip below has in a column and this one has not. */
+TEMPLATE void fetch_below(const size_t M, const float *const *row, size_t pixel, size_t ldx)
+{
+    UNROLL
+    for (size_t i = 2; i < M + 2; i++)
+        __builtin_prefetch(row[i] + pixel + M * ldx, 0, 2);
+}
+
+/* n channels, from c on, of the tile whose first pixel is number `at` of its rows. inside: no column
+ * of it lies outside. */
+TEMPLATE void input_lanes(const size_t M, float *v, size_t ld, const float *const *row, int at,
+                          int W, size_t C, size_t c, size_t n, const bool inside)
 {
     const size_t E = M + 2;
     vf t[36];
     UNROLL
     for (size_t j = 0; j < E; j++) {
-        vf d[6];
-        UNROLL
-        for (size_t i = 0; i < E; i++)
-            d[i] = vload_n(x[E * i + j] + c, n);
+        vf d[6] = { 0 };
+        if (inside || (unsigned)(at + (int)j) < (unsigned)W) {
+            size_t pixel = (size_t)(at + (int)j) * C + c;
+            if (j < M)
+                fetch_below(M, row, pixel, (size_t)W * C);
+            UNROLL
+            for (size_t i = 0; i < E; i++)
+                d[i] = vload_n(row[i] + pixel, n);
+        }
         input(M, d, t + j, E);
     }
     UNROLL
@@ -197,13 +211,25 @@ TEMPLATE void input_lanes(const size_t M, float *v, size_t ld, const float *cons
     }
 }
 
-TEMPLATE void input_tile(const size_t M, float *v, size_t ld, const float *const *x, size_t C)
+TEMPLATE void input_tile(const size_t M, float *v, size_t ld, const float *const *row, int at,
+                         int W, size_t C, const bool inside)
 {
     size_t c = 0;
     for (; c + VL <= C; c += VL)
-        input_lanes(M, v, ld, x, c, VL);
+        input_lanes(M, v, ld, row, at, W, C, c, VL, inside);
     if (c < C)
-        input_lanes(M, v, ld, x, c, C - c);
+        input_lanes(M, v, ld, row, at, W, C, c, C - c, inside);
+}
+
+TEMPLATE void input_strip(const size_t M, float *v, size_t ld, size_t ldt, const float *const *row,
+                          int left, int W, size_t T, size_t C)
+{
+    int at = left;
+    for (size_t t = 0; t < T; t++, at += (int)M, v += ldt)
+        if (at >= 0 && at + (int)M + 2 <= W)
+            input_tile(M, v, ld, row, at, W, C, true);
+        else
+            input_tile(M, v, ld, row, at, W, C, false);
 }
 
 TEMPLATE void filter_lanes(const size_t M, float *u, size_t ld, const float *g, size_t K, size_t k,
@@ -229,13 +255,21 @@ TEMPLATE void filter_lanes(const size_t M, float *u, size_t ld, const float *g, 
     }
 }
 
-/* n channels of a tile of outputs. */
-TEMPLATE void output_lanes(const size_t M, float *y, const float *res, const size_t *row,
-                           const float *m, size_t ld, const float *bias, size_t k, size_t n,
-                           bool relu)
+/* Where a strip of outputs goes, and what is done to them on the way. */
+struct outputs {
+    float *y;
+    const float *res, *bias;
+    size_t ldy, step;
+    bool relu;
+};
+
+/* n channels, from k on, of a tile of which P x Q outputs are in the picture, the first at `at`.
+ * whole: all of them. */
+TEMPLATE void output_lanes(const size_t M, const struct outputs *o, size_t at, size_t P, size_t Q,
+                           const float *m, size_t ld, size_t k, size_t n, const bool whole)
 {
     const size_t E = M + 2;
-    vf t[24], add = bias ? vload_n(bias + k, n) : (vf){ 0 };
+    vf t[24], add = o->bias ? vload_n(o->bias + k, n) : (vf){ 0 };
     UNROLL
     for (size_t j = 0; j < E; j++) {
         vf in[6];
@@ -250,39 +284,53 @@ TEMPLATE void output_lanes(const size_t M, float *y, const float *res, const siz
         output(M, t + E * i, out, 1);
         UNROLL
         for (size_t j = 0; j < M; j++) {
-            size_t at = row[M * i + j];
-            if (at == SIZE_MAX)
+            size_t to = at + i * o->ldy + j * o->step + k;
+            if (!whole && (i >= P || j >= Q))
                 continue;
             vf v = out[j] + add;
-            if (res)
-                v += vload_n(res + at + k, n);
-            vstore_n(y + at + k, relu ? vrelu(v) : v, n);
+            if (o->res)
+                v += vload_n(o->res + to, n);
+            vstore_n(o->y + to, o->relu ? vrelu(v) : v, n);
         }
     }
 }
 
-TEMPLATE void output_tile(const size_t M, float *y, const float *res, const size_t *row,
-                          const float *m, size_t ld, const float *bias, size_t K, bool relu)
+TEMPLATE void output_tile(const size_t M, const struct outputs *o, size_t at, size_t P, size_t Q,
+                          const float *m, size_t ld, size_t K, const bool whole)
 {
     size_t k = 0;
     for (; k + VL <= K; k += VL)
-        output_lanes(M, y, res, row, m, ld, bias, k, VL, relu);
+        output_lanes(M, o, at, P, Q, m, ld, k, VL, whole);
     if (k < K)
-        output_lanes(M, y, res, row, m, ld, bias, k, K - k, relu);
+        output_lanes(M, o, at, P, Q, m, ld, k, K - k, whole);
 }
 
-/* n channels of a tile of gradients. */
-TEMPLATE void output_grad_lanes(const size_t M, float *d, size_t ld, const float *const *dy,
-                                size_t k, size_t n)
+TEMPLATE void output_strip(const size_t M, const struct outputs *o, size_t P, size_t Q,
+                           const float *m, size_t ld, size_t ldt, size_t T, size_t K)
+{
+    for (size_t t = 0; t < T; t++, m += ldt) {
+        size_t at = t * M * o->step, left = Q - t * M;
+        if (P >= M && left >= M)
+            output_tile(M, o, at, P, left, m, ld, K, true);
+        else
+            output_tile(M, o, at, P, left, m, ld, K, false);
+    }
+}
+
+/* n channels, from k on, of a tile of gradients, Q of its columns in the picture. */
+TEMPLATE void output_grad_lanes(const size_t M, float *d, size_t ld, const float *const *row,
+                                size_t at, size_t step, size_t Q, size_t n, const bool whole)
 {
     const size_t E = M + 2;
     vf t[24];
     UNROLL
     for (size_t j = 0; j < M; j++) {
-        vf in[4];
-        UNROLL
-        for (size_t i = 0; i < M; i++)
-            in[i] = vload_n(dy[M * i + j] + k, n);
+        vf in[4] = { 0 };
+        if (whole || j < Q) {
+            UNROLL
+            for (size_t i = 0; i < M; i++)
+                in[i] = vload_n(row[i] + at + j * step, n);
+        }
         output_grad(M, in, t + j, M);
     }
     UNROLL
@@ -296,17 +344,25 @@ TEMPLATE void output_grad_lanes(const size_t M, float *d, size_t ld, const float
 }
 
 TEMPLATE void output_grad_tile(const size_t M, float *d, size_t ld, size_t panel,
-                               const float *const *dy, size_t K)
+                               const float *const *row, size_t at, size_t step, size_t Q, size_t K,
+                               const bool whole)
 {
-    for (size_t k = 0; k < (K + NR - 1) / NR * NR; k += VL) {
-        float *to = d + k / NR * panel + k % NR;
-        if (k + VL <= K)
-            output_grad_lanes(M, to, ld, dy, k, VL);
-        else if (k < K)
-            output_grad_lanes(M, to, ld, dy, k, K - k);
+    size_t k = 0;
+    for (; k + VL <= K; k += VL)
+        output_grad_lanes(M, d + k / NR * panel + k % NR, ld, row, at + k, step, Q, VL, whole);
+    if (k < K)
+        output_grad_lanes(M, d + k / NR * panel + k % NR, ld, row, at + k, step, Q, K - k, whole);
+}
+
+TEMPLATE void output_grad_strip(const size_t M, float *d, size_t ld, size_t ldt, size_t panel,
+                                const float *const *row, size_t step, size_t Q, size_t T, size_t K)
+{
+    for (size_t t = 0; t < T; t++, d += ldt) {
+        size_t at = t * M * step, left = Q - t * M;
+        if (left >= M)
+            output_grad_tile(M, d, ld, panel, row, at, step, left, K, true);
         else
-            for (size_t e = 0; e < (M + 2) * (M + 2); e++)
-                vstore(to + e * ld, (vf){ 0 });
+            output_grad_tile(M, d, ld, panel, row, at, step, left, K, false);
     }
 }
 
@@ -334,25 +390,28 @@ TEMPLATE void filter_grad_lanes(const size_t M, float *dg, const float *m, size_
 }
 
 #define SCHEME(M)                                                                                  \
-    void RN_ISA(rn_wino##M##_input)(float *v, size_t ld, const float *const *x, size_t C)          \
+    void RN_ISA(rn_wino##M##_input)(float *v, size_t ld, size_t ldt, const float *const *row,      \
+                                    int left, int W, size_t T, size_t C)                           \
     {                                                                                              \
-        input_tile(M, v, ld, x, C);                                                                \
+        input_strip(M, v, ld, ldt, row, left, W, T, C);                                            \
     }                                                                                              \
     void RN_ISA(rn_wino##M##_filter)(float *u, size_t ld, const float *g, size_t K)                \
     {                                                                                              \
         for (size_t k = 0; k < K; k += VL)                                                         \
             filter_lanes(M, u, ld, g, K, k, lanes(K - k));                                         \
     }                                                                                              \
-    void RN_ISA(rn_wino##M##_output)(float *y, const float *res, const size_t *row,                \
-                                     const float *m, size_t ld, const float *bias, size_t K,       \
-                                     bool relu)                                                    \
+    void RN_ISA(rn_wino##M##_output)(float *y, const float *res, size_t ldy, size_t step,          \
+                                     size_t P, size_t Q, const float *m, size_t ld, size_t ldt,    \
+                                     const float *bias, size_t T, size_t K, bool relu)             \
     {                                                                                              \
-        output_tile(M, y, res, row, m, ld, bias, K, relu);                                         \
+        const struct outputs o = { y, res, bias, ldy, step, relu };                                \
+        output_strip(M, &o, P, Q, m, ld, ldt, T, K);                                               \
     }                                                                                              \
-    void RN_ISA(rn_wino##M##_output_grad)(float *d, size_t ld, size_t panel,                       \
-                                          const float *const *dy, size_t K)                        \
+    void RN_ISA(rn_wino##M##_output_grad)(float *d, size_t ld, size_t ldt, size_t panel,           \
+                                          const float *const *row, size_t step, size_t Q,          \
+                                          size_t T, size_t K)                                      \
     {                                                                                              \
-        output_grad_tile(M, d, ld, panel, dy, K);                                                  \
+        output_grad_strip(M, d, ld, ldt, panel, row, step, Q, T, K);                               \
     }                                                                                              \
     void RN_ISA(rn_wino##M##_filter_grad)(float *dg, const float *m, size_t ld, size_t K)          \
     {                                                                                              \
