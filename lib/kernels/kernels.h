@@ -87,7 +87,7 @@ typedef void rn_group_cut_fn(float *to, size_t ldv, const float *x, size_t ldx, 
 typedef void rn_outer_fn(float *acc, size_t lda, const float *x, const int32_t *off,
                          const float *dy, size_t M, size_t I, bool first, const float *next);
 
-/* The same for few columns: tiles of outer_narrow_mr and outer_narrow_nr. */
+/* The same for few columns: tiles of outer_narrow_mr and outer_narrow_nr; fetches nothing. */
 typedef rn_outer_fn rn_outer_narrow_fn;
 
 /*

@@ -22,7 +22,8 @@ TEMPLATE void compute(const struct tile *t, const size_t I, const size_t V)
     vf sum[RN_MR_MAX][NV] = { 0 };
     for (size_t m = 0; m < t->M; m++, dy += V * VL) {
         const float *in = t->x + t->off[m];
-        __builtin_prefetch(next + m * LINE, 0, L2);
+        if (V > 1) /* a narrow tile is bound by its loads already */
+            __builtin_prefetch(next + m * LINE, 0, L2);
         vf wide[NV];
         UNROLL
         for (size_t v = 0; v < V; v++)
