@@ -120,7 +120,7 @@ static size_t scratch(const struct rn_conv *c, enum rn_pass pass, int N, int thr
 {
     struct rn_wino_view v = rn_wino_view(c, pass);
     if (pass == RN_BACKWARD_WEIGHTS)
-        return rn_wino_weights_scratch(c, N);
+        return rn_wino_weights_scratch(c, N, threads);
     return (size_t)threads * thread_bytes(&v, block_tiles(&v, (size_t)N * v.rows * v.cols));
 }
 

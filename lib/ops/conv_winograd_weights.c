@@ -3,9 +3,10 @@
  * and of dy transformed, a tile's part of dw is a product element by element, so that the sum over
  * all tiles is a sum of outer products for each element e,
  *   sum[e][c][k] = sum over tiles t of v[e][t][c] * d[e][t][k],
- * transformed back once at the end. The team transforms a chunk of tiles together, then each thread
- * adds the chunk to its own part of the sums. Chunks depend on the layer and the batch alone: the
- * same bits for any team.
+ * transformed back once at the end. Where the sums are large the team transforms a chunk of tiles
+ * together, then each thread adds the chunk to its own part of the sums. Where they are small there
+ * are several, of a group of tiles each, which are joined at the end, and a thread does a group
+ * alone. Chunks and groups depend on the layer and the batch alone: the same bits for any team.
  */
 #include <string.h>
 
@@ -16,6 +17,10 @@
 /* Tiles of a chunk: enough outer products for each visit of a sum, and transforms that stay in L2
  * where that leaves enough. */
 enum { CHUNK_FLOATS = 128 * 1024, CHUNK_MIN = 128, CHUNK_MAX = 256 };
+
+/* Groups of tiles: as many as their sums have room for, none where they would be few, which leaves
+ * threads idle, or small. */
+enum { SUM_FLOATS = 384 * 1024, GROUPS_MIN = 8, GROUPS_MAX = 16, GROUP_TILES = 48 };
 
 /* Panels of output channels that one kernel sums up, a tile of registers for each block of input
  * channels. */
@@ -35,8 +40,9 @@ struct job {
     size_t tiles, chunk;      /* of the batch; of a chunk */
     struct part wide, narrow; /* narrow: the last channels, where they are few */
     size_t tile;              /* floats of a tile of sums, at most */
+    size_t groups, sums;      /* floats of a group's sums */
     size_t ld, ld_v, ld_d;    /* floats between tiles in v; between matrices in v and d */
-    float *sum;               /* [elements][tiles of wide and narrow][tile] */
+    float *sum;               /* [groups][elements][tiles of wide and narrow][tile] */
     float *in;                /* v: [elements][chunk][ld] */
     float *out;               /* d: [elements]([wide.panels][chunk][wide.nr], [chunk][narrow.nr]) */
     float *zero;              /* a row of pixels, of x or dy */
@@ -58,14 +64,29 @@ static size_t part_columns(const struct part *p)
     return p->panels * p->nr;
 }
 
+static size_t element_tiles(const struct job *j)
+{
+    return j->wide.tiles + j->narrow.tiles;
+}
+
+static void size_groups(struct job *j)
+{
+    j->sums = j->v.elements * element_tiles(j) * j->tile;
+    j->groups = SUM_FLOATS / j->sums;
+    j->groups = j->groups < GROUPS_MIN ? 1 : j->groups < GROUPS_MAX ? GROUPS_MIN : GROUPS_MAX;
+    if (j->tiles < j->groups * GROUP_TILES)
+        j->groups = 1;
+}
+
 static void size_chunk(struct job *j)
 {
     size_t C = (size_t)j->v.C, columns = part_columns(&j->wide) + part_columns(&j->narrow);
+    size_t most = rn_divide_up(j->tiles, j->groups);
 
     j->ld = C % 64 ? C : C + RN_WINO_GAP;
     j->chunk = CHUNK_FLOATS / (j->v.elements * (j->ld + columns));
     j->chunk = j->chunk < CHUNK_MIN ? CHUNK_MIN : j->chunk > CHUNK_MAX ? CHUNK_MAX : j->chunk;
-    j->chunk = j->chunk < j->tiles ? j->chunk : j->tiles;
+    j->chunk = j->chunk < most ? j->chunk : most;
     j->ld_v = j->chunk * j->ld + RN_WINO_GAP;
     j->ld_d = j->chunk * columns + RN_WINO_GAP;
 }
@@ -89,13 +110,9 @@ static struct job make_job(const struct rn_conv *c, int N)
     j.tile = j.wide.mr * j.wide.nr;
     if (j.tile < j.narrow.mr * j.narrow.nr)
         j.tile = j.narrow.mr * j.narrow.nr;
+    size_groups(&j);
     size_chunk(&j);
     return j;
-}
-
-static size_t element_tiles(const struct job *j)
-{
-    return j->wide.tiles + j->narrow.tiles;
 }
 
 static size_t zero_bytes(const struct job *j)
@@ -104,28 +121,36 @@ static size_t zero_bytes(const struct job *j)
     return rn_align((x > dy ? x : dy) * sizeof(float));
 }
 
-/* Lays the parts of the scratch out from `base` on; returns their bytes. */
-static size_t carve(struct job *j, char *base)
+/* Room for a chunk: of the team's, or with groups of a thread's own. */
+static size_t chunk_bytes(const struct job *j)
 {
-    size_t sum = rn_align(j->v.elements * element_tiles(j) * j->tile * sizeof(float));
-    size_t in = rn_align(j->v.elements * j->ld_v * sizeof(float));
-    size_t out = rn_align(j->v.elements * j->ld_d * sizeof(float));
-    size_t zero = zero_bytes(j), off = rn_align(j->chunk * sizeof(int32_t));
-
-    if (base) {
-        j->sum = (float *)base;
-        j->in = (float *)(base + sum);
-        j->out = (float *)(base + sum + in);
-        j->zero = (float *)(base + sum + in + out);
-        j->off = (int32_t *)(base + sum + in + out + zero);
-    }
-    return sum + in + out + zero + off;
+    return rn_align(j->v.elements * j->ld_v * sizeof(float)) +
+           rn_align(j->v.elements * j->ld_d * sizeof(float)) + zero_bytes(j) +
+           rn_align(j->chunk * sizeof(int32_t));
 }
 
-size_t rn_wino_weights_scratch(const struct rn_conv *c, int N)
+static size_t sum_bytes(const struct job *j)
+{
+    return rn_align(j->groups * j->sums * sizeof(float));
+}
+
+/* Where the parts of the scratch are: the sums, then the room for a chunk. */
+static void carve(struct job *j, char *base, int thread)
+{
+    j->sum = (float *)base;
+    base += sum_bytes(j) + (j->groups > 1 ? (size_t)thread * chunk_bytes(j) : 0);
+    j->in = (float *)base;
+    base += rn_align(j->v.elements * j->ld_v * sizeof(float));
+    j->out = (float *)base;
+    base += rn_align(j->v.elements * j->ld_d * sizeof(float));
+    j->zero = (float *)base;
+    j->off = (int32_t *)(base + zero_bytes(j));
+}
+
+size_t rn_wino_weights_scratch(const struct rn_conv *c, int N, int threads)
 {
     struct job j = make_job(c, N);
-    return carve(&j, NULL);
+    return sum_bytes(&j) + (j.groups > 1 ? (size_t)threads : 1) * chunk_bytes(&j);
 }
 
 /* ---- a chunk ---- */
@@ -172,37 +197,63 @@ static size_t block_channels(const struct job *j, const struct part *p, size_t b
     return left < p->block ? left : p->block;
 }
 
-/* Adds `tiles` transformed tiles to sum number i, one tile of registers: block fastest, then panel,
- * then element. */
-static void add_tiles(const struct job *j, size_t i, size_t tiles, bool first)
+/* Adds `tiles` transformed tiles to number i of the sums, one tile of registers: block fastest, then
+ * panel, then element. */
+static void add_tiles(const struct job *j, float *sums, size_t i, size_t tiles, bool first)
 {
     size_t e = i / element_tiles(j), at = i % element_tiles(j);
     const struct part *p = at < j->wide.tiles ? &j->wide : &j->narrow;
     size_t b = (at - p->first) % p->blocks, panel = (at - p->first) / p->blocks;
 
-    p->outer(j->sum + i * j->tile, p->nr, j->in + e * j->ld_v + b * p->block, j->off,
+    p->outer(sums + i * j->tile, p->nr, j->in + e * j->ld_v + b * p->block, j->off,
              part_out(j, p) + e * j->ld_d + panel * j->chunk * p->nr, tiles,
              block_channels(j, p, b), first, NULL);
 }
 
-static void add_chunk(const struct job *j, size_t first, int thread, int threads)
+/* `tiles` tiles from `at` on to the sums, by threads in step. */
+static void add_chunk(const struct job *j, float *sums, size_t at, size_t tiles, bool first,
+                      int thread, int threads)
 {
-    size_t left = j->tiles - first, tiles = left < j->chunk ? left : j->chunk;
     struct rn_range t = rn_share(tiles, thread, threads);
-    struct rn_range sums = rn_share(j->v.elements * element_tiles(j), thread, threads);
+    struct rn_range mine = rn_share(j->v.elements * element_tiles(j), thread, threads);
     struct rn_wino_strip s;
 
     for (size_t i = t.first; i < t.last; i += s.tiles) {
-        s = rn_wino_strip(&j->v, first + i, t.last - i);
+        s = rn_wino_strip(&j->v, at + i, t.last - i);
         transform_strip(j, &s, i);
     }
-    rn_barrier();
-    for (size_t i = sums.first; i < sums.last; i++)
-        add_tiles(j, i, tiles, first == 0);
-    rn_barrier();
+    if (threads > 1)
+        rn_barrier();
+    for (size_t i = mine.first; i < mine.last; i++)
+        add_tiles(j, sums, i, tiles, first);
+    if (threads > 1)
+        rn_barrier();
+}
+
+static void add_group(const struct job *j, size_t g, int thread, int threads)
+{
+    struct rn_range t = rn_share(j->tiles, (int)g, (int)j->groups);
+
+    for (size_t at = t.first; at < t.last; at += j->chunk) {
+        size_t left = t.last - at, tiles = left < j->chunk ? left : j->chunk;
+        add_chunk(j, j->sum + g * j->sums, at, tiles, at == t.first, thread, threads);
+    }
 }
 
 /* ---- from the sums to dw ---- */
+
+/* Adds the groups' tiles number `at` of all elements to the first group's, in their order. */
+static void join(const struct job *j, size_t at)
+{
+    const struct part *p = at < j->wide.tiles ? &j->wide : &j->narrow;
+    size_t n = block_channels(j, p, (at - p->first) % p->blocks) * p->nr;
+
+    for (size_t e = 0; e < j->v.elements; e++) {
+        float *sum = j->sum + (e * element_tiles(j) + at) * j->tile;
+        for (size_t g = 1; g < j->groups; g++)
+            j->c->k->add(sum, sum, sum + g * j->sums, n, false);
+    }
+}
 
 /* Sums of an element's tile number `at`, in all elements, to dw, [K][C][3][3]. */
 static void store(const struct job *j, size_t at, float *dw)
@@ -231,6 +282,23 @@ static void prepare(const struct job *j)
         j->off[t] = (int32_t)(t * j->ld);
 }
 
+/* All sums, complete when the threads have met. */
+static void add_all(struct job *j, int thread, int threads)
+{
+    struct rn_range mine = rn_share(j->groups, thread, threads);
+
+    if (j->groups > 1 || thread == 0)
+        prepare(j);
+    if (j->groups == 1) {
+        rn_barrier();
+        add_group(j, 0, thread, threads);
+        return;
+    }
+    for (size_t g = mine.first; g < mine.last; g++)
+        add_group(j, g, 0, 1);
+    rn_barrier();
+}
+
 void rn_wino_weights_run(const struct rn_conv *c, const struct rn_conv_run *r, int thread,
                          int threads)
 {
@@ -238,14 +306,12 @@ void rn_wino_weights_run(const struct rn_conv *c, const struct rn_conv_run *r, i
     struct rn_range stored = rn_share(element_tiles(&j), thread, threads);
 
     j.r = r;
-    carve(&j, r->scratch);
-    if (thread == 0)
-        prepare(&j);
-    rn_barrier();
-    for (size_t t = 0; t < j.tiles; t += j.chunk)
-        add_chunk(&j, t, thread, threads);
-    for (size_t i = stored.first; i < stored.last; i++)
+    carve(&j, r->scratch, thread);
+    add_all(&j, thread, threads);
+    for (size_t i = stored.first; i < stored.last; i++) {
+        join(&j, i);
         store(&j, i, r->dw);
+    }
     if (r->dbias)
         rn_conv_bias_grad(c, r, thread, threads);
 }

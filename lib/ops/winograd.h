@@ -45,7 +45,7 @@ void rn_wino_input_rows(const struct rn_wino_view *v, const struct rn_wino_strip
 size_t rn_wino_output_at(const struct rn_wino_view *v, const struct rn_wino_strip *s);
 
 /* Backward-weights, as struct rn_conv_algo has them. */
-size_t rn_wino_weights_scratch(const struct rn_conv *c, int N);
+size_t rn_wino_weights_scratch(const struct rn_conv *c, int N, int threads);
 void rn_wino_weights_run(const struct rn_conv *c, const struct rn_conv_run *r, int thread,
                          int threads);
 

@@ -285,6 +285,7 @@ TEMPLATE void output_lanes(const size_t M, const struct outputs *o, size_t at, s
         UNROLL
         for (size_t j = 0; j < M; j++) {
             size_t to = at + i * o->ldy + j * o->step + k;
+            __builtin_prefetch(o->y + to + M * o->step, 1, 3); /* the next tile's */
             if (!whole && (i >= P || j >= Q))
                 continue;
             vf v = out[j] + add;
