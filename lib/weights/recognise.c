@@ -136,22 +136,11 @@ static int plan(struct attempt *a, const char *spec)
     return status;
 }
 
-static void print_dims(char *text, size_t size, int rank, const size_t dim[])
-{
-    size_t n = 0;
-    *text = '\0';
-    for (int d = 0; d < rank && n < size; d++)
-        n += (size_t)snprintf(text + n, size - n, d ? "x%zu" : "%zu", dim[d]);
-}
-
 static int fail_shape(const struct attempt *a, const struct rn_param *p, const struct rn_tensor *t)
 {
-    char have[RN_RANK_MAX * 21 + 1], need[4 * 21 + 1];
-    size_t dim[4];
-    for (int d = 0; d < p->rank; d++)
-        dim[d] = (size_t)p->dim[d];
-    print_dims(have, sizeof have, t->rank, t->dim);
-    print_dims(need, sizeof need, p->rank, dim);
+    char have[RN_SHAPE_SIZE], need[RN_SHAPE_SIZE];
+    rn_tensor_shape(have, t);
+    rn_param_shape(need, p);
     return rn_fail(RN_EFORMAT, "%s: tensor %s is %s %s, but %s of %s is %s", a->path, t->name, have,
                    rn_dtype_name(t->dtype), p->name, a->m->text, need);
 }
