@@ -58,7 +58,7 @@ static const struct opt opts[] = {
     OPT_STRING(0, "compare", &convert.compare, "FILE",
                "activations beside those of the model FILE, block by block"),
     OPT_DOUBLE(0, "tol", &convert.tolerance, "X",
-               "relative difference from which on the exit code is 1", 0, 1e30),
+               "relative difference from which on the exit code is 1 (0)", 0, 1e30),
     OPT_END,
 };
 

@@ -114,7 +114,7 @@ near() {
     fails 2 '10 classes, the labels name 9' rn-convert --labels nine -o x "$MODEL"
     fails 2 'no-such' rn-convert --labels no-such -o x "$MODEL"
     fails 2 'takes imagenet, cifar10' rn-convert --preset cifar11 -o x "$MODEL"
-    fails 2 'takes squash' rn-convert --resize crop -o x "$MODEL"
+    fails 2 '--resize: crop: takes squash' rn-convert --resize crop -o x "$MODEL"
     [ ! -e x ]
 }
 

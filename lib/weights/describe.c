@@ -39,7 +39,8 @@ static int set_size(struct rn_prep *p, const char *path, const struct rn_descrip
     int shorter, crop;
     if (d->resize) {
         if (!rn_resize_parse(d->resize, &shorter, &crop))
-            return rn_fail(RN_EUSAGE, "%s: takes squash or short=N,crop=M, N and M from 1 to %d",
+            return rn_fail(RN_EUSAGE,
+                           "--resize: %s: takes squash or short=N,crop=M, N and M from 1 to %d",
                            d->resize, RN_SIDE_MAX);
         strcpy(p->resize, d->resize);
         if (crop)

@@ -151,22 +151,26 @@ static bool other_head(const struct rn_model *m, const struct rn_param *p,
     return true;
 }
 
-static void print_shape(char *text, int rank, const size_t dim[])
+void rn_tensor_shape(char text[RN_SHAPE_SIZE], const struct rn_tensor *t)
 {
-    int at = sprintf(text, "[");
-    for (int d = 0; d < rank; d++)
-        at += sprintf(text + at, d ? ", %zu" : "%zu", dim[d]);
-    sprintf(text + at, "]");
+    strcpy(text, t->rank ? "" : "scalar");
+    for (int d = 0; d < t->rank; d++)
+        text += sprintf(text, d ? "x%zu" : "%zu", t->dim[d]);
+}
+
+void rn_param_shape(char text[RN_SHAPE_SIZE], const struct rn_param *p)
+{
+    struct rn_tensor t = { .rank = p->rank };
+    for (int d = 0; d < p->rank; d++)
+        t.dim[d] = (size_t)p->dim[d];
+    rn_tensor_shape(text, &t);
 }
 
 static int fail_shape(const struct rn_param *p, const struct rn_tensor *t, const char *path)
 {
-    char have[RN_RANK_MAX * 22 + 3], need[sizeof(have)];
-    size_t dim[4];
-    for (int d = 0; d < p->rank; d++)
-        dim[d] = (size_t)p->dim[d];
-    print_shape(have, t->rank, t->dim);
-    print_shape(need, p->rank, dim);
+    char have[RN_SHAPE_SIZE], need[RN_SHAPE_SIZE];
+    rn_tensor_shape(have, t);
+    rn_param_shape(need, p);
     return rn_fail(RN_EFORMAT, "%s: tensor %s is %s, the network's is %s", path, p->name, have,
                    need);
 }

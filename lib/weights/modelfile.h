@@ -31,6 +31,11 @@ int rn_model_described(struct rn_model **out, const struct rn_weights *w, const 
  */
 int rn_model_borrow(struct rn_model **out, struct rn_weights *w, const char *path);
 
+/* A shape for sentences, as 64x3x7x7, or "scalar". */
+enum { RN_SHAPE_SIZE = RN_RANK_MAX * 21 + 1 }; /* 20 digits and an x each */
+void rn_tensor_shape(char text[RN_SHAPE_SIZE], const struct rn_tensor *t);
+void rn_param_shape(char text[RN_SHAPE_SIZE], const struct rn_param *p);
+
 /* Is t, NULL where `path` has none, good for p? Floating-point types stand for each other. Returns 0
  * or RN_EFORMAT. */
 int rn_param_match(const struct rn_param *p, const struct rn_tensor *t, const char *path);

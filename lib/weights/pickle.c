@@ -7,8 +7,6 @@
 #include "base/mem.h"
 #include "weights/number.h"
 
-enum { PROTOCOL_MIN = 2, PROTOCOL_MAX = 3 };
-
 /* ---- the bytes of the pickle and its stack ---- */
 
 /* The next n bytes, or NULL with the error set. */
@@ -354,6 +352,14 @@ static int fail_opcode(const struct rn_pickle *p, uint8_t op)
                    p->path, p->at, op);
 }
 
+int rn_pickle_fail_protocol(int protocol, const char *path)
+{
+    return rn_fail(RN_EFORMAT,
+                   "%s: a pickle of protocol %d; torch.save(STATE_DICT, 'weights.pth') in Python "
+                   "writes one of 2, which is read",
+                   path, protocol);
+}
+
 static int start(struct rn_pickle *p)
 {
     p->depth = 0;
@@ -364,10 +370,8 @@ static int start(struct rn_pickle *p)
     if (p->size - p->at < 2 || b[0] != PROTO)
         return rn_pickle_fail(p, "no pickle of protocol 2 begins here");
     p->at += 2;
-    if (b[1] < PROTOCOL_MIN || b[1] > PROTOCOL_MAX)
-        return rn_fail(RN_EFORMAT,
-                       "%s: pickle of protocol %d; torch.save's own is 2 (without pickle_protocol)",
-                       p->path, b[1]);
+    if (b[1] < RN_PICKLE_PROTOCOL_MIN || b[1] > RN_PICKLE_PROTOCOL_MAX)
+        return rn_pickle_fail_protocol(b[1], p->path);
     return 0;
 }
 

@@ -12,6 +12,8 @@
 #include "rn.h"
 
 enum {
+    RN_PICKLE_PROTOCOL_MIN = 2,
+    RN_PICKLE_PROTOCOL_MAX = 3,
     RN_PICKLE_MEMORY_MAX = 32 << 20, /* bytes of values */
     RN_PICKLE_STACK_MAX = 1 << 16,   /* values on the stack */
     RN_PICKLE_MEMO_MAX = 1 << 20,
@@ -88,6 +90,9 @@ bool rn_pickle_is(const struct rn_value *v, const char *text); /* that string? *
 
 /* The last value of a key, as Python has it, or NULL; dict may be of any kind. */
 const struct rn_value *rn_pickle_get(const struct rn_value *dict, const char *key);
+
+/* The error for a pickle of another protocol than those above; RN_EFORMAT. */
+int rn_pickle_fail_protocol(int protocol, const char *path);
 
 /* ---- between pickle.c, pickle_call.c and pickle_value.c ---- */
 

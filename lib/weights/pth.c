@@ -6,7 +6,7 @@
 /* A zip archive, or a pickle of any protocol. */
 static bool probe(const uint8_t *head, size_t n)
 {
-    return (n > 4 && !memcmp(head, "PK\3\4", 4)) ||
+    return (n >= 4 && !memcmp(head, "PK\3\4", 4)) ||
            (n > 1 && head[0] == 0x80 && head[1] && head[1] < 6);
 }
 

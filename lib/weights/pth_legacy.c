@@ -126,6 +126,8 @@ static int read_head(struct legacy *l)
 {
     struct rn_pickle *p = &l->pickle;
     size_t n = sizeof(magic) - 1;
+    if (p->size > PROTOCOL && p->data[PROTOCOL] > RN_PICKLE_PROTOCOL_MAX)
+        return rn_pickle_fail_protocol(p->data[PROTOCOL], l->path);
     if (p->size < n || p->data[0] != (uint8_t)magic[0] ||
         memcmp(p->data + PROTOCOL + 1, magic + PROTOCOL + 1, n - PROTOCOL - 1))
         return rn_fail(RN_EFORMAT,

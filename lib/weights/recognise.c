@@ -5,83 +5,15 @@
  */
 #include "weights/recognise.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/mem.h"
 #include "weights/cast.h"
-#include "weights/edit.h"
 #include "weights/modelfile.h"
 
 enum { CLASSES_MAX = 1000000, CHANNELS_MAX = 65536 }; /* as specs have them */
-
-/* ---- a file in a dialect ---- */
-
-static int compare(const void *a, const void *b)
-{
-    return strcmp(((const struct rn_seen *)a)->name, ((const struct rn_seen *)b)->name);
-}
-
-static void view_release(struct rn_view *v)
-{
-    rn_free(v->item);
-    *v = (struct rn_view){ 0 };
-}
-
-static int view_init(struct rn_view *v, const struct rn_weights *w, const struct rn_dialect *d,
-                     const char *path)
-{
-    *v = (struct rn_view){ .item = rn_alloc((size_t)w->tensors, sizeof *v->item) };
-    if (!v->item)
-        return RN_EMEM;
-    for (; v->n < w->tensors; v->n++) {
-        struct rn_seen *s = &v->item[v->n];
-        s->t = &w->tensor[v->n];
-        if (!rn_name_read(d, s->t->name, s->name))
-            return rn_fail(RN_EFORMAT, "%s: tensor %.80s: no network has such a name", path,
-                           s->t->name);
-    }
-    qsort(v->item, (size_t)v->n, sizeof *v->item, compare);
-    for (int i = 1; i < v->n; i++)
-        if (!compare(&v->item[i - 1], &v->item[i]))
-            return rn_fail(RN_EFORMAT, "%s: tensors %s and %s would both be %s", path,
-                           v->item[i - 1].t->name, v->item[i].t->name, v->item[i].name);
-    return 0;
-}
-
-static struct rn_seen *find(const struct rn_view *v, const char *name)
-{
-    int first = 0, last = v->n;
-    while (first < last) {
-        int middle = (first + last) / 2, c = strcmp(v->item[middle].name, name);
-        if (c == 0)
-            return &v->item[middle];
-        if (c < 0)
-            first = middle + 1;
-        else
-            last = middle;
-    }
-    return NULL;
-}
-
-const struct rn_tensor *rn_view_find(const struct rn_view *v, const char *name)
-{
-    const struct rn_seen *s = find(v, name);
-    return s ? s->t : NULL;
-}
-
-const struct rn_tensor *rn_view_get(const struct rn_view *v, const char *fmt, ...)
-{
-    char name[RN_FOREIGN_MAX];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(name, sizeof name, fmt, ap);
-    va_end(ap);
-    return rn_view_find(v, name);
-}
 
 /* ---- one attempt ---- */
 
@@ -97,7 +29,7 @@ struct attempt {
 
 static void attempt_release(struct attempt *a)
 {
-    view_release(&a->view);
+    rn_view_release(&a->view);
     rn_model_free(a->m);
     rn_free(a->tensor);
     a->m = NULL;
@@ -136,22 +68,11 @@ static int plan(struct attempt *a, const char *spec)
     return status;
 }
 
-static void print_dims(char *text, size_t size, int rank, const size_t dim[])
-{
-    size_t n = 0;
-    *text = '\0';
-    for (int d = 0; d < rank && n < size; d++)
-        n += (size_t)snprintf(text + n, size - n, d ? "x%zu" : "%zu", dim[d]);
-}
-
 static int fail_shape(const struct attempt *a, const struct rn_param *p, const struct rn_tensor *t)
 {
-    char have[RN_RANK_MAX * 21 + 1], need[4 * 21 + 1];
-    size_t dim[4];
-    for (int d = 0; d < p->rank; d++)
-        dim[d] = (size_t)p->dim[d];
-    print_dims(have, sizeof have, t->rank, t->dim);
-    print_dims(need, sizeof need, p->rank, dim);
+    char have[RN_SHAPE_SIZE], need[RN_SHAPE_SIZE];
+    rn_tensor_shape(have, t);
+    rn_param_shape(need, p);
     return rn_fail(RN_EFORMAT, "%s: tensor %s is %s %s, but %s of %s is %s", a->path, t->name, have,
                    rn_dtype_name(t->dtype), p->name, a->m->text, need);
 }
@@ -172,7 +93,7 @@ static int fail_missing(const struct attempt *a, const struct rn_param *p)
 static int take(struct attempt *a, int i)
 {
     const struct rn_param *p = &a->m->graph.param[i];
-    struct rn_seen *s = find(&a->view, p->name);
+    struct rn_seen *s = rn_view_seen(&a->view, p->name);
     bool counter = p->dtype == RN_I64;
     bool linear = a->m->graph.node[p->node].op == &rn_op_linear;
     if (!s && linear && a->r->head && !rn_view_find(&a->view, "fc.weight")) {
@@ -250,7 +171,7 @@ static int try_names(struct attempt *a, const struct rn_dialect *d)
 {
     struct rn_spec s;
     char text[512];
-    int status = view_init(&a->view, a->w, d, a->path);
+    int status = rn_view_init(&a->view, a->w, d, a->path);
     if (status)
         return status;
     if (a->r->spec) {
@@ -309,57 +230,7 @@ static bool try_orders(struct attempt *a)
     return false;
 }
 
-/* ---- the model ---- */
-
-static const void *made(struct rn_weights *next, const struct rn_model *fresh,
-                        const struct rn_param *p, int i)
-{
-    if (p->dtype == RN_I64)
-        return rn_edit_block(next, sizeof(int64_t));
-    void *data = rn_edit_block(next, rn_param_bytes(p));
-    if (data)
-        memcpy(data, fresh->value[i], rn_param_bytes(p));
-    return data;
-}
-
-/* Parameter i from its tensor t, in the type that it has in our files. */
-static int gather(struct rn_weights *next, const struct rn_model *m, int i,
-                  const struct rn_tensor *t)
-{
-    const struct rn_param *p = &m->graph.param[i];
-    if (p->dtype != RN_I64)
-        return rn_edit_cast(next, t, p->name, p->dtype);
-    int64_t *count = rn_edit_block(next, sizeof *count);
-    if (!count)
-        return RN_EMEM;
-    *count = (int64_t)rn_element(t, 0);
-    return rn_edit_param(next, m, i, count);
-}
-
-static int build(struct rn_weights *w, const struct attempt *a)
-{
-    struct rn_weights next;
-    struct rn_model *fresh = NULL;
-    int status = 0;
-    if (a->made_head && !(status = rn_model_new(&fresh, a->m->text, 0, 0, 0, 0)))
-        rn_model_init(fresh, RN_INIT_DEFAULT, 0);
-    rn_edit_begin(&next, w);
-    if (!status)
-        status = rn_edit_meta(&next, w, false);
-    if (!status)
-        status = rn_gather_description(&next, a->m);
-    for (int i = 0; i < a->m->graph.params && !status; i++) {
-        const void *data;
-        if (a->tensor[i])
-            status = gather(&next, a->m, i, a->tensor[i]);
-        else if ((data = made(&next, fresh, &a->m->graph.param[i], i)))
-            status = rn_edit_param(&next, a->m, i, data);
-        else
-            status = RN_EMEM;
-    }
-    rn_model_free(fresh);
-    return rn_edit_end(w, &next, status);
-}
+/* ---- all of them ---- */
 
 static void warn_idle(const struct attempt *a)
 {
@@ -424,7 +295,7 @@ int rn_weights_recognise(struct rn_weights *w, const char *path, struct rn_recog
     if (!status) {
         warn_idle(&a);
         snprintf(r->found, sizeof r->found, "%s", a.m->text);
-        status = build(w, &a);
+        status = rn_adopt(w, a.m, a.tensor, a.made_head);
     }
     attempt_release(&a);
     return status;

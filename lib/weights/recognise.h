@@ -21,6 +21,14 @@ struct rn_view {
     int n;
 };
 
+/* Returns 0, RN_EFORMAT (a name that no network has, or two that become one) or RN_EMEM; in any
+ * case v is to be released. */
+int rn_view_init(struct rn_view *v, const struct rn_weights *w, const struct rn_dialect *d,
+                 const char *path);
+void rn_view_release(struct rn_view *v);
+
+struct rn_seen *rn_view_seen(const struct rn_view *v, const char *name); /* or NULL */
+
 /* NULL: none of this name. The second puts it together as printf() does. */
 const struct rn_tensor *rn_view_find(const struct rn_view *v, const char *name);
 const struct rn_tensor *rn_view_get(const struct rn_view *v, const char *fmt, ...)
@@ -43,6 +51,15 @@ int rn_guess_spec(struct rn_spec *s, const struct rn_view *v, const char *path);
  */
 struct rn_graph;
 bool rn_order_fits(int *tensor, const struct rn_graph *g, const struct rn_weights *w);
+
+/*
+ * Makes w a file of the model m: its description, and parameter i from tensor[i] of w, cast to the
+ * type that it has in our files. NULL is a counter, which begins at 0, or with `fresh_head` a
+ * parameter of the classifier, which is initialised. Returns 0 or RN_EMEM.
+ */
+struct rn_model;
+int rn_adopt(struct rn_weights *w, const struct rn_model *m, const struct rn_tensor *const tensor[],
+             bool fresh_head);
 
 /* Is t a batch norm's count of batches, which no output depends on? */
 bool rn_is_counter(const struct rn_tensor *t);

@@ -22,6 +22,13 @@ static inline void *json_memory(size_t n)
     return memalign(_Alignof(max_align_t), n);
 }
 
+/* Where nothing was copied, all data lie inside the file. */
+static inline bool is_inside(const struct rn_weights *w, const struct rn_tensor *t)
+{
+    const uint8_t *p = t->data, *end = w->map.data + w->map.size;
+    return w->owns || (p >= w->map.data && p <= end && t->bytes <= (size_t)(end - p));
+}
+
 static inline void check_weights(const struct rn_weights *w)
 {
     for (int i = 0; i < w->tensors; i++) {
@@ -30,13 +37,14 @@ static inline void check_weights(const struct rn_weights *w)
         size_t bytes = rn_dtype_size(t->dtype);
         for (int d = 0; d < t->rank; d++)
             bytes *= t->dim[d];
-        if (bytes != t->bytes || rn_weights_find(w, t->name) != t)
+        if (bytes != t->bytes || !is_inside(w, t) || rn_weights_find(w, t->name) != t)
             abort();
         for (size_t b = 0; b < t->bytes; b++)
             sum += p[b];
     }
     for (int i = 0; i < w->metas; i++)
-        sum += (unsigned)strlen(rn_weights_meta(w, w->meta[i].key));
+        if (rn_weights_meta(w, w->meta[i].key) != w->meta[i].value)
+            abort();
 }
 
 /* Refused with a sentence of one line? */

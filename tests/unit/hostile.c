@@ -253,7 +253,7 @@ static const struct {
     { "MEMOIZE", P("\x80\2]\x94."), "opcode MEMOIZE" },
     { "POP", P("\x80\2]]0."), "opcode 0x30" },
     { "DUP", P("\x80\2]2."), "opcode 0x32" },
-    { "protocol 4", P("\x80\4]."), "protocol 4" },
+    { "protocol 4", P("\x80\4]."), "protocol 4; torch.save(" },
     { "protocol 255", P("\x80\377]."), "protocol 255" },
     { "protocol 0", P("(lp0\n."), "no pickle of protocol 2" },
     { "PROTO once more", P("\x80\2\x80\2]."), "opcode 0x80" },
@@ -650,7 +650,7 @@ static const struct {
     const char *says;
 } legacy[] = {
     { "any pickle", P("\x80\2]."), "not torch.save's" },
-    { "a newer pickle", P("\x80\4\x95\1\0\0\0\0\0\0\0N."), "not torch.save's" },
+    { "a newer pickle", P("\x80\4\x95\1\0\0\0\0\0\0\0N."), "protocol 4; torch.save(" },
     { "os.system alone", P("\x80\2cos\nsystem\nU\14touch pwned.\x85R."), "not torch.save's" },
     { "the magic alone", P(MAGIC), "no pickle" },
     { "another version", P(MAGIC "\x80\2M\xea\3." FACTS), "version" },
@@ -741,6 +741,8 @@ static void test_strangers(void)
         const char *what, *bytes, *says;
     } strangers[] = {
         { "nothing", "", "it is empty" },
+        { "the first bytes of an archive", "PK\3\4", "truncated" },
+        { "the first byte of an archive", "P", "not a weight file" },
         { "a web page", "<!DOCTYPE html><html>", "web page" },
         { "an LFS pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:", "git LFS" },
         { "JSON", "{\"error\": \"not found\"}", "JSON" },

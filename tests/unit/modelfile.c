@@ -189,11 +189,11 @@ static void test_tensors(struct rn_weights *w)
     refuse(w, "tensor fc.weight is I32, the network's is F32");
     *t = was;
     t->dim[1]++;
-    refuse(w, "tensor fc.weight is [3, 13], the network's is [3, 12]");
+    refuse(w, "tensor fc.weight is 3x13, the network's is 3x12");
     *t = was;
     t->rank = 3;
     t->dim[2] = 1;
-    refuse(w, "tensor fc.weight is [3, 12, 1]");
+    refuse(w, "tensor fc.weight is 3x12x1");
     *t = was;
 
     struct rn_tensor *count = tensor(w, "bn1.num_batches_tracked");
