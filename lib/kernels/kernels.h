@@ -129,22 +129,28 @@ typedef void rn_bn_sums_fn(float *sum, float *square, const float *x, const floa
                            size_t rows, size_t C);
 
 /*
- * With g[r][c] = y && y[r][c] <= 0 ? 0 : dy[r][c]:
- *   sum[c] = sum over r of g[r][c];  dot[c] = sum over r of g[r][c] * (x[r][c] - mean[c]) by
- * multiply-adds; rows in order. y is the output behind a fused ReLU, or NULL when there is none.
+ * What batch norm's gradient is made of. Behind a fused ReLU g[r][c] = v[r][c] <= 0 ? 0 : dy[r][c],
+ * where v is the output y, or without y what rn_affine_fn made it of, x[r][c] * scale[c] + shift[c]
+ * by the same multiply-add: one tensor less to read where nothing was added. With neither y nor
+ * shift there is no ReLU, g = dy.
  */
-typedef void rn_bn_grad_sums_fn(float *sum, float *dot, const float *dy, const float *y,
-                                const float *x, const float *mean, size_t rows, size_t C);
+struct rn_bn_back {
+    const float *dy, *x, *y;           /* [rows][C] */
+    const float *mean, *scale, *shift; /* [C] */
+};
+
+/* sum[c] = sum over r of g[r][c];  dot[c] = sum over r of g[r][c] * (x[r][c] - mean[c]) by
+ * multiply-adds; rows in order. */
+typedef void rn_bn_grad_sums_fn(float *sum, float *dot, const struct rn_bn_back *in, size_t rows,
+                                size_t C);
 
 /*
- * With g as above:
- *   dx[r][c] = a[c] * g + (b[c] * (x[r][c] - mean[c]) + k[c])        two multiply-adds
- *   dres[r][c] = (dres_add ? dres[r][c] : 0) + g                     dres may be NULL
+ * dx[r][c] = scale[c] * g + (b[c] * (x[r][c] - mean[c]) + k[c])    two multiply-adds
+ * dres[r][c] = (dres_add ? dres[r][c] : 0) + g                     dres may be NULL
  * dx may be dy or x; dres may not overlap the others.
  */
-typedef void rn_bn_grad_fn(float *dx, float *dres, const float *dy, const float *y, const float *x,
-                           const float *mean, const float *a, const float *b, const float *k,
-                           size_t rows, size_t C, bool dres_add);
+typedef void rn_bn_grad_fn(float *dx, float *dres, const struct rn_bn_back *in, const float *b,
+                           const float *k, size_t rows, size_t C, bool dres_add);
 
 /*
  * y[c] = max over t of x[t][c], arg[c] = the first t that has it; a NaN wins and the last NaN stays

@@ -20,12 +20,12 @@ enum { GAMMA, BETA, MEAN, VAR, TRACKED }; /* parameters */
 
 /* What forward saves for backward. */
 struct saved {
-    float *mean, *invstd; /* [C] */
+    float *mean, *invstd, *scale, *shift; /* [C]: y = relu(scale * x + shift + residual) */
 };
 
 /* Shared by the team during one run. */
 struct space {
-    float *a, *b, *k;    /* [C]: coefficients of the second pass */
+    float *b, *k;        /* [C]: coefficients of the gradient */
     float *sum, *square; /* [chunks][C] */
 };
 
@@ -42,28 +42,28 @@ static size_t chunks_of(const struct rn_node *n, int N)
 static size_t saved_bytes(const struct rn_node *n, int N)
 {
     (void)N;
-    return 2 * rn_align((size_t)n->y.C * sizeof(float));
+    return 4 * rn_align((size_t)n->y.C * sizeof(float));
 }
 
 static size_t scratch_bytes(const struct rn_node *n, int N)
 {
     size_t C = (size_t)n->y.C * sizeof(float);
-    return 3 * rn_align(C) + 2 * rn_align(chunks_of(n, N) * C);
+    return 2 * rn_align(C) + 2 * rn_align(chunks_of(n, N) * C);
 }
 
 static struct saved saved_at(const struct rn_call *c)
 {
+    size_t line = rn_align((size_t)c->node->y.C * sizeof(float)) / sizeof(float);
     float *mean = c->saved;
-    return (struct saved){ mean,
-                           mean + rn_align((size_t)c->node->y.C * sizeof(float)) / sizeof(float) };
+    return (struct saved){ mean, mean + line, mean + 2 * line, mean + 3 * line };
 }
 
 static struct space space_at(const struct rn_call *c)
 {
     size_t C = (size_t)c->node->y.C * sizeof(float), line = rn_align(C) / sizeof(float);
-    float *a = c->scratch, *sum = a + 3 * line;
+    float *b = c->scratch, *sum = b + 2 * line;
     size_t part = rn_align(chunks_of(c->node, c->N) * C) / sizeof(float);
-    return (struct space){ a, a + line, a + 2 * line, sum, sum + part };
+    return (struct space){ b, b + line, sum, sum + part };
 }
 
 static size_t chunk_rows(size_t rows, size_t chunk)
@@ -92,8 +92,7 @@ static void batch_sums(const struct rn_call *c, const struct space *s, int threa
                       chunk_rows(rows, i), C);
 }
 
-/* Sums (about the first row of x) -> statistics, coefficients of y = a x + b, running statistics.
- */
+/* Sums (about the first row of x) -> statistics, scale and shift, running statistics. */
 static void batch_statistics(const struct rn_call *c, const struct space *s, int thread,
                              int threads)
 {
@@ -113,8 +112,8 @@ static void batch_statistics(const struct rn_call *c, const struct space *s, int
         bool biased = c->node->as.bn.biased || rows <= 1;
         save.mean[i] = (float)mean;
         save.invstd[i] = (float)invstd;
-        s->a[i] = (float)(gamma[i] * invstd);
-        s->b[i] = (float)(beta[i] - mean * gamma[i] * invstd);
+        save.scale[i] = (float)(gamma[i] * invstd);
+        save.shift[i] = (float)(beta[i] - mean * gamma[i] * invstd);
         running_mean[i] = (float)((1 - m) * running_mean[i] + m * mean);
         running_var[i] =
             (float)((1 - m) * running_var[i] + m * (biased ? var : var * rows / (rows - 1)));
@@ -126,39 +125,50 @@ static void batch_statistics(const struct rn_call *c, const struct space *s, int
 static void forward(const struct rn_call *c, int thread, int threads)
 {
     size_t C = (size_t)c->node->y.C;
-    const float *a = c->packed, *b = NULL;
+    const float *scale = c->packed, *shift = NULL;
 
     if (!c->training) {
-        b = a + C;
+        shift = scale + C;
     } else {
         struct space s = space_at(c);
         batch_sums(c, &s, thread, threads);
         rn_barrier();
         batch_statistics(c, &s, thread, threads);
         rn_barrier();
-        a = s.a;
-        b = s.b;
+        scale = saved_at(c).scale;
+        shift = saved_at(c).shift;
     }
     struct rn_range r = rn_share(rows_of(c->node, c->N), thread, threads);
     size_t at = r.first * C;
-    c->k->affine(c->y + at, c->x + at, c->residual && !c->keep ? c->residual + at : NULL, a, b,
-                 r.last - r.first, C, c->relu && !c->keep);
+    c->k->affine(c->y + at, c->x + at, c->residual && !c->keep ? c->residual + at : NULL, scale,
+                 shift, r.last - r.first, C, c->relu && !c->keep);
     if (c->keep)
         rn_epilogue_forward(c, c->y, (struct rn_range){ at, r.last * C });
 }
 
 /* ---- backward ---- */
 
+/* What the gradient is made of from float `at` on: the ReLU's mask is made of x anew where the output
+ * is made of x alone. */
+static struct rn_bn_back back_at(const struct rn_call *c, size_t at)
+{
+    struct saved s = saved_at(c);
+    return (struct rn_bn_back){ .dy = c->dy + at,
+                                .x = c->x + at,
+                                .y = c->relu && c->residual ? c->y + at : NULL,
+                                .mean = s.mean,
+                                .scale = s.scale,
+                                .shift = c->relu ? s.shift : NULL };
+}
+
 static void gradient_sums(const struct rn_call *c, const struct space *s, int thread, int threads)
 {
     size_t C = (size_t)c->node->y.C, rows = rows_of(c->node, c->N);
     struct rn_range r = rn_share(chunks_of(c->node, c->N), thread, threads);
-    const float *y = c->relu ? c->y : NULL;
 
     for (size_t i = r.first; i < r.last; i++) {
-        size_t at = i * CHUNK * C;
-        c->k->bn_grad_sums(s->sum + i * C, s->square + i * C, c->dy + at, y ? y + at : NULL,
-                           c->x + at, saved_at(c).mean, chunk_rows(rows, i), C);
+        const struct rn_bn_back in = back_at(c, i * CHUNK * C);
+        c->k->bn_grad_sums(s->sum + i * C, s->square + i * C, &in, chunk_rows(rows, i), C);
     }
 }
 
@@ -173,16 +183,14 @@ static void gradient_coefficients(const struct rn_call *c, const struct space *s
     double rows = (double)rows_of(c->node, c->N);
     struct rn_range r = rn_share(C, thread, threads);
     struct saved save = saved_at(c);
-    const float *gamma = c->param[GAMMA];
 
     for (size_t i = r.first; i < r.last; i++) {
         double sum = join(s->sum, chunks, C, i), dot = join(s->square, chunks, C, i);
-        double invstd = save.invstd[i], a = gamma[i] * invstd;
+        double invstd = save.invstd[i], scale = save.scale[i];
         c->dparam[GAMMA][i] = (float)(dot * invstd);
         c->dparam[BETA][i] = (float)sum;
-        s->a[i] = (float)a;
-        s->b[i] = (float)(-a * invstd * invstd * dot / rows);
-        s->k[i] = (float)(-a * sum / rows);
+        s->b[i] = (float)(-scale * invstd * invstd * dot / rows);
+        s->k[i] = (float)(-scale * sum / rows);
     }
 }
 
@@ -199,8 +207,8 @@ static void masked_backward(const struct rn_call *c, int thread, int threads)
     size_t at = r.first * C, rows = r.last - r.first;
     bool in_place = !c->dx || c->dx_add; /* dy is read for the last time */
     float *dx = (in_place ? c->dy : c->dx) + at;
-    c->k->bn_grad(dx, c->dres ? c->dres + at : NULL, c->dy + at, c->relu ? c->y + at : NULL,
-                  c->x + at, saved_at(c).mean, s.a, s.b, s.k, rows, C, c->dres_add);
+    const struct rn_bn_back in = back_at(c, at);
+    c->k->bn_grad(dx, c->dres ? c->dres + at : NULL, &in, s.b, s.k, rows, C, c->dres_add);
     if (c->dx && c->dx_add)
         c->k->add(c->dx + at, c->dx + at, dx, rows * C, false);
 }

@@ -5,7 +5,8 @@
 
 struct shape {
     size_t rows, C;
-    bool relu, dres, dres_add;
+    enum { NO_RELU, FROM_Y, FROM_X } relu;
+    bool dres, dres_add;
     int dx; /* which array is the output */
 };
 
@@ -31,10 +32,18 @@ static struct job sums_job(const struct shape *s)
     return j;
 }
 
+/* a[]: dy, x, y, mean, scale, shift. */
+static struct rn_bn_back back(const struct shape *s, void *const *a)
+{
+    return (struct rn_bn_back){ a[0], a[1], s->relu == FROM_Y ? a[2] : NULL,
+                                a[3], a[4], s->relu == FROM_X ? a[5] : NULL };
+}
+
 static void run_grad_sums(const struct rn_kernels *k, void *const *a, const void *arg)
 {
     const struct shape *s = arg;
-    k->bn_grad_sums(a[0], a[1], a[2], s->relu ? a[3] : NULL, a[4], a[5], s->rows, s->C);
+    const struct rn_bn_back in = back(s, a + 2);
+    k->bn_grad_sums(a[0], a[1], &in, s->rows, s->C);
 }
 
 static struct job grad_sums_job(const struct shape *s)
@@ -47,7 +56,9 @@ static struct job grad_sums_job(const struct shape *s)
                        { n, VALUES, 0 },
                        { n, VALUES, 0 },
                        { n, VALUES, 0 },
-                       { s->C, NEGATED, 0 } },
+                       { s->C, NEGATED, 0 },
+                       { s->C, VALUES, 0 },
+                       { s->C, VALUES, 0 } },
                      s->rows + 4,
                      "" };
     snprintf(j.what, sizeof j.what, "bn_grad_sums rows %zu C %zu relu %d", s->rows, s->C, s->relu);
@@ -57,8 +68,8 @@ static struct job grad_sums_job(const struct shape *s)
 static void run_grad(const struct rn_kernels *k, void *const *a, const void *arg)
 {
     const struct shape *s = arg;
-    k->bn_grad(a[s->dx], s->dres ? a[1] : NULL, a[2], s->relu ? a[3] : NULL, a[4], a[5], a[6], a[7],
-               a[8], s->rows, s->C, s->dres_add);
+    const struct rn_bn_back in = back(s, a + 2);
+    k->bn_grad(a[s->dx], s->dres ? a[1] : NULL, &in, a[8], a[9], s->rows, s->C, s->dres_add);
 }
 
 static struct job grad_job(const struct shape *s)
@@ -74,6 +85,7 @@ static struct job grad_job(const struct shape *s)
                        { s->C, NEGATED, 0 },
                        { s->C, VALUES, 0 },
                        { s->C, VALUES, 0 },
+                       { s->C, VALUES, 0 },
                        { s->C, VALUES, 0 } },
                      8,
                      "" };
@@ -86,11 +98,11 @@ static bool check(const struct rn_kernels *k, const struct rn_kernels *right, in
                   struct job (*make)(const struct shape *s))
 {
     static const size_t rows[] = { 0, 1, 2, 7 };
-    static const int dx[] = { 0, 2, 4 };
+    static const int dx[] = { 0, 2, 3 };
     for (size_t C = 0; C <= SIZES; C++) {
         for (int i = 0; i < cases; i++) {
             const struct shape s = {
-                rows[(C + (size_t)i) % 4], C, i % 2, i / 2 % 3, i / 2 % 3 == 2, dx[i / 6 % 3]
+                rows[(C + (size_t)i) % 4], C, i % 3, i / 3 % 3, i / 3 % 3 == 2, dx[i / 9 % 3]
             };
             struct job j = make(&s);
             if (!agree(k, right, &j))
@@ -107,17 +119,17 @@ static bool check_sums(const struct rn_kernels *k, const struct rn_kernels *righ
 
 static bool check_grad_sums(const struct rn_kernels *k, const struct rn_kernels *right)
 {
-    return check(k, right, 8, grad_sums_job);
+    return check(k, right, 12, grad_sums_job);
 }
 
 static bool check_grad(const struct rn_kernels *k, const struct rn_kernels *right)
 {
-    return check(k, right, 18, grad_job);
+    return check(k, right, 27, grad_job);
 }
 
 static void bench(const struct rn_kernels *k, struct job (*make)(const struct shape *s))
 {
-    const struct shape s = { BENCH_ROWS, BENCH_C, true, true, false, 0 };
+    const struct shape s = { BENCH_ROWS, BENCH_C, FROM_X, false, false, 0 };
     struct job j = make(&s);
     bench_job(k, &j);
 }

@@ -91,21 +91,31 @@ static void elementwise(const struct rn_kernels *k)
 static void bn(const struct rn_kernels *k)
 {
     const float x[4] = { 1, 2, 4, 8 }, mean[2] = { 1, 4 }, dy[4] = { 1, 2, 3, 4 },
-                y[4] = { 1, 0, NAN, -1 }, a[2] = { 2, 3 }, b[2] = { 10, 100 }, c[2] = { 5, 6 };
+                y[4] = { 1, 0, NAN, -1 }, scale[2] = { 2, 3 }, shift[2] = { -8, -6 },
+                b[2] = { 10, 100 }, c[2] = { 5, 6 };
+    const struct rn_bn_back behind = { dy, x, y, mean, scale, shift },
+                            from_x = { dy, x, NULL, mean, scale, shift },
+                            alone = { dy, x, NULL, mean, scale, NULL };
     float sum[2], other[2], dx[4], dres[4] = { 1, 1, 1, 1 };
     k->bn_sums(sum, other, x, mean, 2, 2);
     EXPECT("bn_sums", sum, 3, 2);
     EXPECT("bn_sums", other, 9, 20);
-    k->bn_grad_sums(sum, other, dy, y, x, mean, 2, 2);
+    k->bn_grad_sums(sum, other, &behind, 2, 2);
     EXPECT("bn_grad_sums", sum, 4, 0);
     EXPECT("bn_grad_sums", other, 9, 0);
-    k->bn_grad_sums(sum, other, dy, NULL, x, mean, 2, 2);
+    k->bn_grad_sums(sum, other, &from_x, 2, 2);
+    EXPECT("bn_grad_sums", sum, 0, 4);
+    EXPECT("bn_grad_sums", other, 0, 16);
+    k->bn_grad_sums(sum, other, &alone, 2, 2);
     EXPECT("bn_grad_sums", sum, 4, 6);
     EXPECT("bn_grad_sums", other, 9, 12);
-    k->bn_grad(dx, dres, dy, y, x, mean, a, b, c, 2, 2, true);
+    k->bn_grad(dx, dres, &behind, b, c, 2, 2, true);
     EXPECT("bn_grad", dx, 7, -194, 41, 406);
     EXPECT("bn_grad", dres, 2, 1, 4, 1);
-    k->bn_grad(dx, NULL, dy, NULL, x, mean, a, b, c, 2, 2, false);
+    k->bn_grad(dx, dres, &from_x, b, c, 2, 2, false);
+    EXPECT("bn_grad", dx, 5, -194, 35, 418);
+    EXPECT("bn_grad", dres, 0, 0, 0, 4);
+    k->bn_grad(dx, NULL, &alone, b, c, 2, 2, false);
     EXPECT("bn_grad", dx, 7, -188, 41, 418);
 }
 
