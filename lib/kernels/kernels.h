@@ -48,7 +48,7 @@ typedef rn_igemm_fn rn_igemm_sparse_fn;
  * outputs'.
  *   x     in   [T] pointers to [M] pixels of [group_nr], step floats apart, as group_cut makes them
  *   w     in   [T][width][group_nr], 64-byte aligned, lanes past K zero
- * y, res, bias [group_nr] and act as in igemm. M >= 1; 1 <= K <= group_nr, a multiple of width;
+ * y, res, bias [group_nr] and act as in igemm. M >= 1; T >= 0; 1 <= K <= group_nr, a multiple of width;
  * width 1, 2, 4, 8 or 16, at most group_nr.
  */
 typedef void rn_group_fn(float *y, const float *res, size_t ldy, const float *const *x, size_t step,

@@ -56,8 +56,7 @@ struct rn_conv_algo {
 extern const struct rn_conv_algo rn_conv_winograd2; /* all passes: 3x3, stride 1; in inference */
 extern const struct rn_conv_algo rn_conv_winograd3; /* only on maps that repay the longer filters */
 extern const struct rn_conv_algo rn_conv_winograd4;
-extern const struct rn_conv_algo rn_conv_grouped;   /* all passes (data: stride 1): groups of 1, 2,
-                                                       4, 8 or 16 channels */
+extern const struct rn_conv_algo rn_conv_grouped;   /* all passes: groups of 1, 2, 4, 8 or 16 */
 extern const struct rn_conv_algo rn_conv_stem;      /* forward: few input channels */
 extern const struct rn_conv_algo rn_conv_igemm;     /* forward, backward-data: fits everything */
 extern const struct rn_conv_algo rn_conv_pointwise; /* backward-weights: 1x1 without padding */

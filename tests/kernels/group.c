@@ -74,7 +74,7 @@ static size_t widest(const struct rn_kernels *k)
 
 static bool check(const struct rn_kernels *k, const struct rn_kernels *right)
 {
-    static const size_t taps[] = { 9, 1, 4, 3, 9 };
+    static const size_t taps[] = { 9, 1, 4, 3, 0 };
     unsigned i = 0;
     for (size_t width = 1; width <= widest(k) && width <= widest(right); width *= 2) {
         size_t last = 4 * width < SIZES ? SIZES : 4 * width;

@@ -76,8 +76,13 @@ static const struct conv_case cases[] = {
     { 3, 7, 15, 48, 48, 3, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS | RELU },
     { 2, 6, 9, 32, 32, 2, { 2, 5, 3, 2, 1, 3, 0, 2 }, BIAS | RESIDUAL },
     { 2, 5, 6, 16, 16, 4, { 3, 3, 1, 1, 4, 4, 3, 3 }, BIAS },
+    /* under a stride: more bands than one, pixels that no filter sees, phases of three */
+    { 2, 21, 34, 40, 40, 10, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS },
+    { 2, 7, 6, 24, 24, 6, { 1, 1, 2, 2, 0, 0, 0, 0 }, BIAS },
+    { 2, 11, 10, 16, 16, 2, { 2, 5, 3, 3, 1, 0, 3, 2 }, BIAS },
     /* vectors in several blocks */
-    { 2, 3, 190, 116, 116, 29, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS },
+    { 1, 3, 330, 116, 116, 29, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS },
+    { 1, 2, 560, 232, 232, 58, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS },
 };
 
 /* The sum over a filter's taps for output (p, q, k) of one picture; *scale that of the absolute
@@ -256,8 +261,8 @@ static void test_depthwise(const char *isa)
     bool right = !rn_kernels_init(&k, isa) && optest_init(&t, (struct rn_shape){ 9, 8, 37 }, node);
 
     rn_conv_plan(&plan, t.node, &k, true);
-    right &=
-        plan.algo[RN_FORWARD] == &rn_conv_grouped && plan.algo[RN_BACKWARD_DATA] == &rn_conv_igemm;
+    right &= plan.algo[RN_FORWARD] == &rn_conv_grouped &&
+             plan.algo[RN_BACKWARD_DATA] == &rn_conv_grouped;
     r[0] = run_op(&t, &t.in, t.dy, (struct how){ .k = &k, .threads = 3 });
     plan.algo[RN_FORWARD] = &rn_conv_igemm;
     r[1] = run_planned(&t, &t.in, t.dy, (struct how){ .k = &k, .threads = 1 }, &plan);
