@@ -46,7 +46,7 @@ typedef rn_igemm_fn rn_igemm_sparse_fn;
  * others. join adds chains d and d + 1, then those sums by pairs: (0 + 1) + (2 + 3); the residual
  * last. The chains need no shuffle; only the join brings them from the inputs' lanes to the
  * outputs'.
- *   x     in   [T] pointers to [M] pixels of [group_nr], step floats apart, as group_cut makes them
+ *   x     in   [T] pointers to [M] pixels of [group_nr], step floats apart: blocks that cut made
  *   w     in   [T][width][group_nr], 64-byte aligned, lanes past K zero
  * y, res, bias [group_nr] and act as in igemm. M >= 1; T >= 0; 1 <= K <= group_nr, a multiple of width;
  * width 1, 2, 4, 8 or 16, at most group_nr.
@@ -65,13 +65,6 @@ typedef void rn_group_fn(float *y, const float *res, size_t ldy, const float *co
  */
 typedef void rn_group_grad_fn(float *acc, const float *const *x, size_t step, const float *dy,
                               size_t ldy, size_t M, size_t K, size_t T, size_t width);
-
-/*
- * Pixels cut into vectors: to[v*ldv + m*group_nr + i] = x[m*ldx + v*group_nr + i], 0 past C.
- *   to  out  [divide_up(C, group_nr)] vectors ldv floats apart, of [M][group_nr]
- *   x   in   [M][C], ldx floats apart
- */
-typedef void rn_group_cut_fn(float *to, size_t ldv, const float *x, size_t ldx, size_t M, size_t C);
 
 /*
  * One tile of a sum of outer products (a convolution's weight gradient):
@@ -242,7 +235,6 @@ struct rn_kernels {
     size_t group_nr;
     rn_group_fn *group;
     rn_group_grad_fn *group_grad;
-    rn_group_cut_fn *group_cut;
     size_t outer_mr, outer_nr;
     rn_outer_fn *outer;
     size_t outer_narrow_mr, outer_narrow_nr;

@@ -42,7 +42,7 @@ void rn_conv_plan(struct rn_conv *c, const struct rn_node *n, const struct rn_ke
 
 size_t rn_conv_packed(const struct rn_conv *c, enum rn_pass pass)
 {
-    return c->algo[pass]->packed(c, pass);
+    return pass == RN_BACKWARD_WEIGHTS ? 0 : c->algo[pass]->packed(c, pass);
 }
 
 size_t rn_conv_scratch(const struct rn_conv *c, enum rn_pass pass, int N, int threads)

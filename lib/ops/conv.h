@@ -44,8 +44,8 @@ struct rn_conv_run {
 struct rn_conv_algo {
     const char *name;
     bool (*fits)(const struct rn_conv *c, enum rn_pass pass);
-    size_t (*packed)(const struct rn_conv *c,
-                     enum rn_pass pass); /* bytes of the packed weights; 0 for backward-weights */
+    /* Bytes of the packed weights, and how they are made; never for backward-weights. */
+    size_t (*packed)(const struct rn_conv *c, enum rn_pass pass);
     void (*pack)(const struct rn_conv *c, enum rn_pass pass, const float *w, const float *bias,
                  void *packed, int thread, int threads);
     size_t (*scratch)(const struct rn_conv *c, enum rn_pass pass, int N, int threads);

@@ -100,9 +100,8 @@ static void fill(const struct job *j, const struct part *of, int from, int to)
 
     for (int h = from > 0 ? from : 0; h < to && h < v->h.in; h++) {
         size_t row = of->n * (size_t)v->h.in + (size_t)h;
-        j->c->k->group_cut(ring_row(j, h) + v->left * v->nr, rn_grouped_line(v),
-                           j->x + row * W * v->C + of->vector * v->nr, v->C, M,
-                           part_channels(v, of));
+        j->c->k->cut(ring_row(j, h) + v->left * v->nr, rn_grouped_line(v), v->nr,
+                     j->x + row * W * v->C + of->vector * v->nr, v->C, M, part_channels(v, of));
     }
 }
 
@@ -113,9 +112,9 @@ static void fill_dy(const struct job *j, const struct part *of, struct rn_range 
     size_t Q = (size_t)v->w.out, first = of->n * (size_t)v->h.out;
 
     for (size_t p = rows.first; p < rows.last; p++)
-        j->c->k->group_cut(dy_row(j, p), rn_grouped_dy_line(v),
-                           j->dy + (first + p) * Q * v->C + of->vector * v->nr, v->C, Q,
-                           part_channels(v, of));
+        j->c->k->cut(dy_row(j, p), rn_grouped_dy_line(v), v->nr,
+                     j->dy + (first + p) * Q * v->C + of->vector * v->nr, v->C, Q,
+                     part_channels(v, of));
 }
 
 /* Where vector i of the part has the taps of one phase's first output. Returns how many. */

@@ -375,18 +375,6 @@ static bool fits(const struct rn_conv *c, enum rn_pass pass)
     return pass == RN_BACKWARD_WEIGHTS;
 }
 
-static size_t packed(const struct rn_conv *c, enum rn_pass pass)
-{
-    (void)c, (void)pass;
-    return 0;
-}
-
-static void pack(const struct rn_conv *c, enum rn_pass pass, const float *w, const float *bias,
-                 void *to, int thread, int threads)
-{
-    (void)c, (void)pass, (void)w, (void)bias, (void)to, (void)thread, (void)threads;
-}
-
 static size_t scratch(const struct rn_conv *c, enum rn_pass pass, int N, int threads)
 {
     struct plan p = make_plan(c, N);
@@ -398,5 +386,5 @@ static size_t scratch(const struct rn_conv *c, enum rn_pass pass, int N, int thr
 }
 
 const struct rn_conv_algo rn_conv_outer = {
-    .name = "outer", .fits = fits, .packed = packed, .pack = pack, .scratch = scratch, .run = run
+    .name = "outer", .fits = fits, .scratch = scratch, .run = run
 };

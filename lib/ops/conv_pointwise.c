@@ -219,18 +219,6 @@ static bool fits(const struct rn_conv *c, enum rn_pass pass)
            !w->left && !w->bottom && !w->right;
 }
 
-static size_t packed(const struct rn_conv *c, enum rn_pass pass)
-{
-    (void)c, (void)pass;
-    return 0;
-}
-
-static void pack(const struct rn_conv *c, enum rn_pass pass, const float *w, const float *bias,
-                 void *to, int thread, int threads)
-{
-    (void)c, (void)pass, (void)w, (void)bias, (void)to, (void)thread, (void)threads;
-}
-
 static size_t scratch(const struct rn_conv *c, enum rn_pass pass, int N, int threads)
 {
     struct plan p = make_plan(c, N);
@@ -241,9 +229,6 @@ static size_t scratch(const struct rn_conv *c, enum rn_pass pass, int N, int thr
            sizeof(float);
 }
 
-const struct rn_conv_algo rn_conv_pointwise = { .name = "pointwise",
-                                                .fits = fits,
-                                                .packed = packed,
-                                                .pack = pack,
-                                                .scratch = scratch,
-                                                .run = run };
+const struct rn_conv_algo rn_conv_pointwise = {
+    .name = "pointwise", .fits = fits, .scratch = scratch, .run = run
+};

@@ -37,8 +37,6 @@ static bool fits2(const struct rn_conv *c, enum rn_pass pass)
 static size_t packed(const struct rn_conv *c, enum rn_pass pass)
 {
     struct rn_wino_view v = rn_wino_view(c, pass);
-    if (pass == RN_BACKWARD_WEIGHTS)
-        return 0;
     return v.panels * c->k->igemm_nr * (1 + v.elements * (size_t)v.C) * sizeof(float);
 }
 

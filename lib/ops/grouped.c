@@ -91,7 +91,7 @@ struct rn_grouped_view rn_grouped_view(const struct rn_conv *c, enum rn_pass pas
 size_t rn_grouped_packed(const struct rn_conv *c, enum rn_pass pass)
 {
     struct rn_grouped_view v = rn_grouped_view(c, pass);
-    return v.weights ? 0 : v.vectors * (v.nr + rn_grouped_filter(&v)) * sizeof(float);
+    return v.vectors * (v.nr + rn_grouped_filter(&v)) * sizeof(float);
 }
 
 /* The filter's taps in the order in which they are packed: those of one phase side by side. */

@@ -47,7 +47,7 @@ static int bench_init(struct bench *b, const struct rn_node *n, enum rn_pass pas
     size_t x = floats(n, N, false), y = floats(n, N, true);
 
     rn_conv_plan(&b->conv, n, rn_kernels_get(), pass != RN_FORWARD);
-    size_t packed = pass == RN_BACKWARD_WEIGHTS ? 0 : rn_conv_packed(&b->conv, pass);
+    size_t packed = rn_conv_packed(&b->conv, pass);
     size_t scratch = rn_conv_scratch(&b->conv, pass, N, threads);
     int status =
         rn_arena_init(&b->arena, 2 * rn_align(x * 4) + 2 * rn_align(y * 4) + 2 * rn_align(wn * 4) +

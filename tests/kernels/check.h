@@ -75,13 +75,13 @@ struct test {
     bool bits;
 };
 
-extern const struct test igemm_test, igemm_sparse_test, group_test, group_grad_test, group_cut_test,
-    outer_test, outer_narrow_test, cut_test, gemm_test, relu_test, relu_grad_test, add_test,
-    affine_test, bn_sums_test, bn_grad_sums_test, bn_grad_test, maxpool_test, maxpool_grad_test,
-    colsum_test, sgd_test, wino2_input_test, wino2_filter_test, wino2_output_test,
-    wino2_output_grad_test, wino2_filter_grad_test, wino3_input_test, wino3_filter_test,
-    wino3_output_test, wino3_output_grad_test, wino3_filter_grad_test, wino4_input_test,
-    wino4_filter_test, wino4_output_test, wino4_output_grad_test, wino4_filter_grad_test, read_test;
+extern const struct test igemm_test, igemm_sparse_test, group_test, group_grad_test, outer_test,
+    outer_narrow_test, cut_test, gemm_test, relu_test, relu_grad_test, add_test, affine_test,
+    bn_sums_test, bn_grad_sums_test, bn_grad_test, maxpool_test, maxpool_grad_test, colsum_test,
+    sgd_test, wino2_input_test, wino2_filter_test, wino2_output_test, wino2_output_grad_test,
+    wino2_filter_grad_test, wino3_input_test, wino3_filter_test, wino3_output_test,
+    wino3_output_grad_test, wino3_filter_grad_test, wino4_input_test, wino4_filter_test,
+    wino4_output_test, wino4_output_grad_test, wino4_filter_grad_test, read_test;
 
 /* Prints the lines of --bench of one table: tests[] up to a NULL. The reference's come first. */
 void bench_table(const struct rn_kernels *k, const struct test *const *tests);

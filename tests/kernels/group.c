@@ -144,43 +144,6 @@ static bool check_grad(const struct rn_kernels *k, const struct rn_kernels *righ
     return true;
 }
 
-/* ---- the cut into vectors ---- */
-
-struct cut {
-    size_t M, C;
-};
-
-/* What is cut, side by side again, and behind it the sum of the lanes that must be zero. */
-static void run_cut(const struct rn_kernels *k, void *const *a, const void *arg)
-{
-    const struct cut *s = arg;
-    size_t nr = k->group_nr, vectors = (s->C + nr - 1) / nr, ldv = s->M * nr + GAP;
-    float *to = take(vectors * ldv * sizeof *to), *y = a[0], *rest = y + s->M * s->C;
-    k->group_cut(to, ldv, a[1], s->C + GAP, s->M, s->C);
-    *rest = 0;
-    for (size_t m = 0; m < s->M; m++)
-        for (size_t c = 0; c < vectors * nr; c++) {
-            float v = to[c / nr * ldv + m * nr + c % nr];
-            *(c < s->C ? &y[m * s->C + c] : rest) = c < s->C ? v : *rest + v * v;
-        }
-}
-
-static bool check_cut(const struct rn_kernels *k, const struct rn_kernels *right)
-{
-    for (size_t C = 1; C <= SIZES; C++) {
-        const struct cut s = { 1 + C % 4, C };
-        struct job j = { run_cut,
-                         &s,
-                         { { s.M * C + 1, CANARIES, 0 }, { (s.M - 1) * (C + GAP) + C, VALUES, 0 } },
-                         1,
-                         "" };
-        snprintf(j.what, sizeof j.what, "group_cut M %zu C %zu", s.M, C);
-        if (!agree(k, right, &j))
-            return false;
-    }
-    return true;
-}
-
 /* ---- bench: a row of 48 pixels by a vector, everything in the caches ---- */
 
 enum { BENCH_M = 48 };
@@ -197,13 +160,6 @@ static void call(void *arg)
     struct bench *b = arg;
     size_t nr = b->k->group_nr;
     b->k->group(b->y, NULL, nr, b->x, nr, b->w, b->w, BENCH_M, nr, TAPS_MAX, b->width, true);
-}
-
-static void call_cut(void *arg)
-{
-    struct bench *b = arg;
-    size_t nr = b->k->group_nr;
-    b->k->group_cut(b->y, BENCH_M * nr, b->in, nr, BENCH_M, nr);
 }
 
 static void bench_with(const struct rn_kernels *k, void (*measure)(struct bench *b))
@@ -247,12 +203,6 @@ static void measure_grad(struct bench *b)
     }
 }
 
-static void measure_cut(struct bench *b)
-{
-    double bytes = 2.0 * (double)(BENCH_M * b->k->group_nr * sizeof(float));
-    report(b->k, "48 pixels", fastest(call_cut, b), bytes, false);
-}
-
 static void bench(const struct rn_kernels *k)
 {
     bench_with(k, measure_widths);
@@ -263,13 +213,6 @@ static void bench_grad(const struct rn_kernels *k)
     bench_with(k, measure_grad);
 }
 
-static void bench_cut(const struct rn_kernels *k)
-{
-    bench_with(k, measure_cut);
-}
-
 const struct test group_test = { "group", check, bench, offsetof(struct rn_kernels, group), true };
 const struct test group_grad_test = { "group_grad", check_grad, bench_grad,
                                       offsetof(struct rn_kernels, group_grad), true };
-const struct test group_cut_test = { "group_cut", check_cut, bench_cut,
-                                     offsetof(struct rn_kernels, group_cut), true };

@@ -19,7 +19,6 @@ static const struct test *const tests[] = {
     &igemm_sparse_test,
     &group_test,
     &group_grad_test,
-    &group_cut_test,
     &outer_test,
     &outer_narrow_test,
     &gemm_test,

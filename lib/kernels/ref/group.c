@@ -45,14 +45,3 @@ void rn_group_grad_ref(float *acc, const float *const *x, size_t step, const flo
                 acc[(t * width + d) * REF_GROUP_NR + i] += sum;
             }
 }
-
-void rn_group_cut_ref(float *to, size_t ldv, const float *x, size_t ldx, size_t M, size_t C)
-{
-    size_t vectors = (C + REF_GROUP_NR - 1) / REF_GROUP_NR;
-
-    for (size_t m = 0; m < M; m++)
-        for (size_t c = 0; c < vectors * REF_GROUP_NR; c++) {
-            size_t at = c / REF_GROUP_NR * ldv + m * REF_GROUP_NR + c % REF_GROUP_NR;
-            to[at] = c < C ? x[m * ldx + c] : 0;
-        }
-}

@@ -12,7 +12,6 @@ void rn_kernels_ref(struct rn_kernels *k)
         .group_nr = REF_GROUP_NR,
         .group = rn_group_ref,
         .group_grad = rn_group_grad_ref,
-        .group_cut = rn_group_cut_ref,
         .outer_mr = REF_OUTER_MR,
         .outer_nr = REF_OUTER_NR,
         .outer = rn_outer_ref,

@@ -14,7 +14,6 @@ rn_igemm_fn rn_igemm_ref;
 rn_igemm_sparse_fn rn_igemm_sparse_ref;
 rn_group_fn rn_group_ref;
 rn_group_grad_fn rn_group_grad_ref;
-rn_group_cut_fn rn_group_cut_ref;
 rn_outer_fn rn_outer_ref;
 rn_outer_narrow_fn rn_outer_narrow_ref;
 rn_gemm_fn rn_gemm_ref;

@@ -149,12 +149,3 @@ void RN_ISA(rn_group)(float *y, const float *res, size_t ldy, const float *const
         m += n;
     }
 }
-
-void RN_ISA(rn_group_cut)(float *to, size_t ldv, const float *x, size_t ldx, size_t M, size_t C)
-{
-    for (size_t m = 0; m < M; m++, x += ldx, to += VL) {
-        float *out = to;
-        for (size_t c = 0; c < C; c += VL, out += ldv)
-            vstore(out, vload_n(x + c, lanes(C - c)));
-    }
-}

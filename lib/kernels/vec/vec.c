@@ -12,7 +12,6 @@ void RN_ISA(rn_vec)(struct rn_kernels *k)
     k->group_nr = VL;
     k->group = RN_ISA(rn_group);
     k->group_grad = RN_ISA(rn_group_grad);
-    k->group_cut = RN_ISA(rn_group_cut);
     k->outer_mr = MR;
     k->outer_nr = NR;
     k->outer = RN_ISA(rn_outer);

@@ -35,7 +35,6 @@ rn_igemm_fn RN_ISA(rn_igemm);
 rn_igemm_sparse_fn RN_ISA(rn_igemm_sparse);
 rn_group_fn RN_ISA(rn_group);
 rn_group_grad_fn RN_ISA(rn_group_grad);
-rn_group_cut_fn RN_ISA(rn_group_cut);
 rn_outer_fn RN_ISA(rn_outer);
 rn_outer_narrow_fn RN_ISA(rn_outer_narrow);
 rn_gemm_fn RN_ISA(rn_gemm);
