@@ -255,6 +255,13 @@ near() {
     rn-convert --to pth out.npz | cmp - out.pth
 }
 
+@test "NumPy has no bfloat16: said with the way out, nothing written" {
+    rn-convert --dtype bf16 -o half.safetensors "$MODEL"
+    fails 2 'NumPy has no BF16, F32 (--dtype f32) holds it' rn-convert -o half.npz half.safetensors
+    [ ! -e half.npz ]
+    rn-convert --dtype f32 -o half.npz half.safetensors
+}
+
 @test "a .pth goes through a pipe into rn-infer" {
     rn-convert -o model.pth "$MODEL"
     rn-convert model.pth | rn-infer -m - "$DATA" >ours

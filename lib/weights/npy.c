@@ -178,7 +178,8 @@ int rn_npy_read(struct rn_tensor *t, bool *fortran, size_t *data, const uint8_t 
 size_t rn_npy_write(char header[RN_NPY_HEADER_MAX], const struct rn_tensor *t)
 {
     if (t->dtype >= sizeof(types) / sizeof(types[0]) || !*types[t->dtype]) {
-        rn_fail(RN_EUSAGE, "tensor %.200s: NumPy has no %s", t->name, rn_dtype_name(t->dtype));
+        rn_fail(RN_EUSAGE, "tensor %.200s: NumPy has no %s, F32 (--dtype f32) holds it", t->name,
+                rn_dtype_name(t->dtype));
         return 0;
     }
     char *p = header + SHORT;
