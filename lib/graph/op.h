@@ -18,6 +18,9 @@ struct rn_shape;
 
 enum { RN_OP_PARAMS = 5 };
 
+/* The tensors that backward may read beside the gradient. */
+enum { RN_READS_X = 1, RN_READS_RESIDUAL = 2, RN_READS_Y = 4 };
+
 /* Everything one op needs for one batch. What an op does not use is NULL. Activations are
  * [N][H][W][C]. */
 struct rn_call {
@@ -56,6 +59,9 @@ struct rn_op {
     size_t (*saved)(const struct rn_node *node, int N);                /* bytes; may be NULL */
     size_t (*scratch)(const struct rn_node *node,
                       int N); /* bytes, forward and backward; may be NULL */
+    /* Which of x, residual and y backward reads, with that epilogue; the memory of the others may be
+     * another tensor's by then. NULL: none. */
+    int (*reads)(bool residual, bool relu);
     void (*forward)(const struct rn_call *c, int thread, int threads);
     void (*backward)(const struct rn_call *c, int thread, int threads);
 };

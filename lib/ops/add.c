@@ -39,6 +39,17 @@ static void backward(const struct rn_call *c, int thread, int threads)
         memcpy(c->dx + r.first, dy, n * sizeof *dy);
 }
 
+static int reads(bool residual, bool relu)
+{
+    (void)residual;
+    return relu ? RN_READS_Y : 0;
+}
+
 const struct rn_op rn_op_add = {
-    .name = "add", .epilogue = true, .shape = shape, .forward = forward, .backward = backward
+    .name = "add",
+    .epilogue = true,
+    .shape = shape,
+    .reads = reads,
+    .forward = forward,
+    .backward = backward,
 };

@@ -245,6 +245,12 @@ static void params(struct rn_graph *g, const struct rn_node *n)
     rn_graph_param(g, n->name, "num_batches_tracked", RN_I64, false, 0, NULL);
 }
 
+/* y for the mask of a ReLU whose argument is not made of x alone. */
+static int reads(bool residual, bool relu)
+{
+    return RN_READS_X | (residual && relu ? RN_READS_Y : 0);
+}
+
 const struct rn_op rn_op_bn = {
     .name = "batch norm",
     .epilogue = true,
@@ -252,6 +258,7 @@ const struct rn_op rn_op_bn = {
     .params = params,
     .saved = saved_bytes,
     .scratch = scratch_bytes,
+    .reads = reads,
     .forward = forward,
     .backward = backward,
 };

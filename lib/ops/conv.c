@@ -178,12 +178,19 @@ static void backward(const struct rn_call *c, int thread, int threads)
     rn_conv_backward_data(c, thread, threads);
 }
 
+static int reads(bool residual, bool relu)
+{
+    (void)residual;
+    return RN_READS_X | (relu ? RN_READS_Y : 0);
+}
+
 const struct rn_op rn_op_conv = {
     .name = "convolution",
     .epilogue = true,
     .shape = shape,
     .params = params,
     .what = what,
+    .reads = reads,
     .forward = forward,
     .backward = backward,
 };
@@ -219,6 +226,7 @@ const struct rn_op rn_op_linear = {
     .shape = linear_shape,
     .params = linear_params,
     .what = linear_what,
+    .reads = reads,
     .forward = forward,
     .backward = backward,
 };

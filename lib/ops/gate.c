@@ -92,6 +92,18 @@ static void backward(const struct rn_call *c, int thread, int threads)
     }
 }
 
+static int reads(bool residual, bool relu)
+{
+    (void)residual;
+    (void)relu;
+    return RN_READS_X | RN_READS_RESIDUAL;
+}
+
 const struct rn_op rn_op_gate = {
-    .name = "gate", .shape = shape, .scratch = scratch, .forward = forward, .backward = backward
+    .name = "gate",
+    .shape = shape,
+    .scratch = scratch,
+    .reads = reads,
+    .forward = forward,
+    .backward = backward,
 };

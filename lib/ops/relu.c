@@ -23,6 +23,13 @@ static void backward(const struct rn_call *c, int thread, int threads)
     c->k->relu_grad(c->dx + r.first, c->dy + r.first, c->y + r.first, r.last - r.first, c->dx_add);
 }
 
+static int reads(bool residual, bool relu)
+{
+    (void)residual;
+    (void)relu;
+    return RN_READS_Y;
+}
+
 const struct rn_op rn_op_relu = {
-    .name = "ReLU", .shape = shape, .forward = forward, .backward = backward
+    .name = "ReLU", .shape = shape, .reads = reads, .forward = forward, .backward = backward
 };

@@ -69,10 +69,61 @@ static size_t tensor_bytes(const struct planner *p, const struct rn_node *n)
     return rn_shape_count(n->y) * (size_t)p->t->batch * sizeof(float);
 }
 
+/* What backward of an op reads; u: the unit whose epilogue it has, or NULL. */
+static int op_reads(const struct rn_op *op, const struct rn_unit *u)
+{
+    return op->reads ? op->reads(u && u->add >= 0, u && u->relu >= 0) : 0;
+}
+
+static int last_reads(const struct planner *p, int i)
+{
+    const struct rn_train_unit *tu = &p->t->unit[i];
+    return op_reads(tu->tail.op ? tu->tail.op : tu->main.op, &p->t->units.unit[i]);
+}
+
+static int first_reads(const struct planner *p, int i)
+{
+    const struct rn_train_unit *tu = &p->t->unit[i];
+    return tu->main.op && tu->tail.op ? op_reads(tu->main.op, NULL) : last_reads(p, i);
+}
+
+/* The last step that reads unit i's output. */
+static int last_read(const struct planner *p, int i)
+{
+    int step = i;
+
+    if (last_reads(p, i) & RN_READS_Y)
+        return back(p, i);
+    for (int j = p->U - 1; j > i; j--) {
+        const struct rn_unit *u = &p->t->units.unit[j];
+        if ((u->in == i && first_reads(p, j) & RN_READS_X) ||
+            (u->residual == i && last_reads(p, j) & RN_READS_RESIDUAL))
+            step = back(p, j);
+        else if (step < j && (u->in == i || u->residual == i))
+            step = j;
+    }
+    return step;
+}
+
 static void want_saved(struct planner *p, struct rn_train_op *o, int i)
 {
     if (o->op && o->op->saved)
         want(p, o->op->saved(o->call.node, p->t->batch), i, back(p, i), &o->call.saved);
+}
+
+/* An op's gradients are made on its way back and wait for SGD, the last thing in a step. */
+static void want_params(struct planner *p, const struct rn_train_op *o, int i)
+{
+    const struct rn_graph *g = &p->t->model->graph;
+
+    for (int j = 0; o->op && j < o->call.node->params; j++) {
+        int param = o->call.node->param + j;
+        size_t bytes = rn_param_count(&g->param[param]) * sizeof(float);
+        if (!g->param[param].trained)
+            continue;
+        want(p, bytes, back(p, i), 2 * p->U - 1, &p->t->grad[param]);
+        want(p, bytes, 0, 2 * p->U - 1, &p->t->velocity[param]);
+    }
 }
 
 /* The last unit that reads unit i: on the way back, the first to write its gradient. Itself: the
@@ -93,13 +144,16 @@ static void want_unit(struct planner *p, int i)
     struct rn_call *last = tu->tail.op ? &tu->tail.call : &tu->main.call;
     int reader = last_reader(p, i);
 
-    want(p, tensor_bytes(p, &node[u->out]), i, back(p, i), &last->y);
+    want(p, tensor_bytes(p, &node[u->out]), i, last_read(p, i), &last->y);
     want(p, tensor_bytes(p, &node[u->out]), reader == i ? p->U - 1 : back(p, reader), back(p, i),
          &last->dy);
     if (tu->main.op && tu->tail.op)
-        want(p, tensor_bytes(p, &node[u->main]), i, back(p, i), &tu->main.call.y);
+        want(p, tensor_bytes(p, &node[u->main]), i, last_reads(p, i) & RN_READS_X ? back(p, i) : i,
+             &tu->main.call.y);
     want_saved(p, &tu->main, i);
     want_saved(p, &tu->tail, i);
+    want_params(p, &tu->main, i);
+    want_params(p, &tu->tail, i);
 }
 
 static size_t larger(size_t a, size_t b)
@@ -107,44 +161,43 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Scratch and packed weights are one buffer each, as large as the hungriest op needs. */
-static void measure_op(const struct planner *p, const struct rn_train_op *o, size_t *scratch,
-                       size_t *packed)
+/* What op o takes on top of its tensors: scratch, and before it the weights packed for the pass. */
+static size_t work_bytes(const struct planner *p, const struct rn_train_op *o, enum rn_pass pass)
 {
-    if (o->op && o->op->scratch)
-        *scratch = larger(*scratch, o->op->scratch(o->call.node, p->t->batch));
-    for (int pass = 0; o->call.conv && pass < RN_PASSES; pass++) {
-        *scratch = larger(
-            *scratch, rn_conv_scratch(&o->conv, (enum rn_pass)pass, p->t->batch, p->t->threads));
-        *packed = larger(*packed, rn_conv_packed(&o->conv, (enum rn_pass)pass));
+    size_t scratch = o->op->scratch ? o->op->scratch(o->call.node, p->t->batch) : 0;
+
+    if (!o->call.conv)
+        return scratch;
+    scratch = larger(scratch, rn_conv_scratch(&o->conv, pass, p->t->batch, p->t->threads));
+    return rn_align(rn_conv_packed(&o->conv, pass)) + scratch;
+}
+
+/* Its ops and passes run one behind the other. */
+static void want_work(struct planner *p, int i)
+{
+    struct rn_train_unit *tu = &p->t->unit[i];
+    size_t forward = 0, backward = 0;
+
+    for (int j = 0; j < 2; j++) {
+        const struct rn_train_op *o = j ? &tu->tail : &tu->main;
+        if (!o->op)
+            continue;
+        forward = larger(forward, work_bytes(p, o, RN_FORWARD));
+        backward = larger(backward, work_bytes(p, o, RN_BACKWARD_DATA));
+        backward = larger(backward, work_bytes(p, o, RN_BACKWARD_WEIGHTS));
     }
+    want(p, forward, i, i, &tu->work[0]);
+    want(p, backward, back(p, i), back(p, i), &tu->work[1]);
 }
 
-static void want_params(struct planner *p)
+static void want_all(struct planner *p)
 {
-    const struct rn_graph *g = &p->t->model->graph;
-
-    for (int i = 0; i < g->params; i++)
-        if (g->param[i].trained) {
-            size_t bytes = rn_param_count(&g->param[i]) * sizeof(float);
-            want(p, bytes, 0, 2 * p->U - 1, &p->t->grad[i]);
-            want(p, bytes, 0, 2 * p->U - 1, &p->t->velocity[i]);
-        }
-}
-
-static void want_all(struct planner *p, void **scratch)
-{
-    size_t scratch_bytes = 0, packed_bytes = 0;
-
-    for (int i = 0; i < p->U; i++) {
+    for (int i = 0; i < p->U; i++)
         init_unit(p, i);
+    for (int i = 0; i < p->U; i++) {
         want_unit(p, i);
-        measure_op(p, &p->t->unit[i].main, &scratch_bytes, &packed_bytes);
-        measure_op(p, &p->t->unit[i].tail, &scratch_bytes, &packed_bytes);
+        want_work(p, i);
     }
-    want_params(p);
-    want(p, scratch_bytes, 0, 2 * p->U - 1, scratch);
-    want(p, packed_bytes, 0, 2 * p->U - 1, &p->t->packed);
     want(p, (size_t)p->t->batch * sizeof *p->t->loss, 0, 2 * p->U - 1, &p->t->loss);
 }
 
@@ -196,7 +249,7 @@ static float *gradient_of(struct rn_trainer *t, int i, bool *written, bool *add)
     return output_call(t, i)->dy;
 }
 
-static void link_unit(struct rn_trainer *t, int i, void *scratch, bool *written)
+static void link_unit(struct rn_trainer *t, int i, bool *written)
 {
     const struct rn_unit *u = &t->units.unit[i];
     struct rn_train_unit *tu = &t->unit[i];
@@ -212,36 +265,32 @@ static void link_unit(struct rn_trainer *t, int i, void *scratch, bool *written)
     }
     last->dres = gradient_of(t, u->residual, written, &last->dres_add);
     first->dx = gradient_of(t, u->in, written, &first->dx_add);
-    for (int j = 0; j < 2; j++) {
-        struct rn_train_op *o = j ? &tu->tail : &tu->main;
-        o->call.scratch = scratch;
-        o->call.packed = t->packed;
-        if (o->op)
-            link_gradients(t, o);
-    }
+    if (tu->main.op)
+        link_gradients(t, &tu->main);
+    if (tu->tail.op)
+        link_gradients(t, &tu->tail);
 }
 
-static int link_all(struct rn_trainer *t, void *scratch)
+static int link_all(struct rn_trainer *t)
 {
     bool *written = rn_alloc((size_t)t->units.units, sizeof *written);
 
     if (!written)
         return RN_EMEM;
     for (int i = t->units.units - 1; i >= 0; i--)
-        link_unit(t, i, scratch, written);
+        link_unit(t, i, written);
     rn_free(written);
     return 0;
 }
 
 int rn_train_plan(struct rn_trainer *t)
 {
-    void *scratch = NULL;
     struct planner p = { .t = t, .U = t->units.units };
 
-    want_all(&p, &scratch);
+    want_all(&p);
     int status = p.status ? p.status : place(&p);
     rn_free(p.want);
     if (!status && t->arena.base)
-        status = link_all(t, scratch);
+        status = link_all(t);
     return status;
 }

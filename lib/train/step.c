@@ -101,48 +101,60 @@ static void meet(struct rn_trainer *t, enum rn_phase phase, int thread)
     t->lap = now;
 }
 
-static void pack(struct rn_trainer *t, const struct rn_train_op *o, enum rn_pass pass, int thread,
-                 int threads)
+struct rn_call rn_train_call(const struct rn_train_op *o, enum rn_pass pass, char *work)
 {
-    rn_conv_pack(&o->conv, pass, o->call.param[0], o->call.param[1], t->packed, thread, threads);
+    struct rn_call c = o->call;
+
+    c.packed = work;
+    c.scratch = c.conv ? work + rn_align(rn_conv_packed(c.conv, pass)) : work;
+    return c;
+}
+
+static void pack(const struct rn_call *c, enum rn_pass pass, char *work, int thread, int threads)
+{
+    rn_conv_pack(c->conv, pass, c->param[0], c->param[1], work, thread, threads);
     rn_barrier();
 }
 
-static void forward_op(struct rn_trainer *t, const struct rn_train_op *o, int thread, int threads)
+static void forward_op(struct rn_trainer *t, const struct rn_train_op *o, char *work, int thread,
+                       int threads)
 {
     if (!o->op)
         return;
-    if (o->call.conv)
-        pack(t, o, RN_FORWARD, thread, threads);
-    o->op->forward(&o->call, thread, threads);
+    struct rn_call c = rn_train_call(o, RN_FORWARD, work);
+    if (c.conv)
+        pack(&c, RN_FORWARD, work, thread, threads);
+    o->op->forward(&c, thread, threads);
     meet(t, o->op == &rn_op_bn ? RN_PHASE_NORM : RN_PHASE_FORWARD, thread);
 }
 
-/* Both gradients of a convolution or linear layer, one behind the other: they share the packed
- * weights' memory and the scratch. */
-static void backward_conv(struct rn_trainer *t, const struct rn_train_op *o, int thread,
+/* Both gradients of a convolution or linear layer, one behind the other: they share the memory. */
+static void backward_conv(struct rn_trainer *t, const struct rn_train_op *o, char *work, int thread,
                           int threads)
 {
-    struct rn_call weights = o->call;
+    struct rn_call weights = rn_train_call(o, RN_BACKWARD_WEIGHTS, work);
     weights.dx = NULL;
     o->op->backward(&weights, thread, threads);
     meet(t, RN_PHASE_BACKWARD_WEIGHTS, thread);
     if (!o->call.dx)
         return;
-    pack(t, o, RN_BACKWARD_DATA, thread, threads);
-    rn_conv_backward_data(&o->call, thread, threads);
+    struct rn_call data = rn_train_call(o, RN_BACKWARD_DATA, work);
+    pack(&data, RN_BACKWARD_DATA, work, thread, threads);
+    rn_conv_backward_data(&data, thread, threads);
     meet(t, RN_PHASE_BACKWARD_DATA, thread);
 }
 
-static void backward_op(struct rn_trainer *t, const struct rn_train_op *o, int thread, int threads)
+static void backward_op(struct rn_trainer *t, const struct rn_train_op *o, char *work, int thread,
+                        int threads)
 {
     if (!o->op)
         return;
     if (o->call.conv) {
-        backward_conv(t, o, thread, threads);
+        backward_conv(t, o, work, thread, threads);
         return;
     }
-    o->op->backward(&o->call, thread, threads);
+    struct rn_call c = rn_train_call(o, RN_BACKWARD_DATA, work);
+    o->op->backward(&c, thread, threads);
     meet(t, o->op == &rn_op_bn ? RN_PHASE_NORM : RN_PHASE_BACKWARD_DATA, thread);
 }
 
@@ -168,15 +180,17 @@ static void run_thread(struct rn_trainer *t, const int *label, int n, const stru
     const struct rn_call *out = &t->unit[U - 1].main.call; /* the classifier */
 
     for (int i = 0; i < U; i++) {
-        forward_op(t, &t->unit[i].main, thread, threads);
-        forward_op(t, &t->unit[i].tail, thread, threads);
+        struct rn_train_unit *u = &t->unit[i];
+        forward_op(t, &u->main, u->work[0], thread, threads);
+        forward_op(t, &u->tail, u->work[0], thread, threads);
     }
     rn_cross_entropy_grad(out->y, label, n, t->model->spec.classes, t->smoothing, 1.0 / n, t->loss,
                           out->dy, thread, threads);
     meet(t, RN_PHASE_FORWARD, thread);
     for (int i = U - 1; i >= 0; i--) {
-        backward_op(t, &t->unit[i].tail, thread, threads);
-        backward_op(t, &t->unit[i].main, thread, threads);
+        struct rn_train_unit *u = &t->unit[i];
+        backward_op(t, &u->tail, u->work[1], thread, threads);
+        backward_op(t, &u->main, u->work[1], thread, threads);
     }
     if (!sgd)
         return;

@@ -22,6 +22,7 @@ struct rn_train_op {
  * or ReLU alone. */
 struct rn_train_unit {
     struct rn_train_op main, tail;
+    char *work[2]; /* forward and backward: packed weights of the pass that runs, scratch behind */
 };
 
 struct rn_trainer {
@@ -36,13 +37,15 @@ struct rn_trainer {
     double smoothing;           /* of the labels: see rn_cross_entropy_grad() */
     double *spent;              /* [RN_PHASES], seconds; NULL: nobody asks */
     double lap;                 /* rn_seconds() when the phase that runs began */
-    float *packed;              /* weights of the convolution that runs, packed for its pass */
     double drop_rate;           /* of stochastic depth, see drop.h; 0: none */
     int drops;                  /* residual blocks that it may skip */
     float *keep;                /* [drops][batch]: a picture's factor of the block's branch */
     size_t bytes;               /* of the arena */
     struct rn_arena arena;
 };
+
+/* Op o's call for a pass, with the unit's work memory shared out to it: packed weights, scratch. */
+struct rn_call rn_train_call(const struct rn_train_op *o, enum rn_pass pass, char *work);
 
 /* How SGD moves the parameters. */
 struct rn_sgd {

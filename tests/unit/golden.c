@@ -69,16 +69,17 @@ static void check_inference(const struct golden *g, const struct rn_model *m, co
 }
 
 /* Runs one op forward as the only thread. */
-static void forward_op(struct rn_trainer *t, struct rn_train_op *o, const float *x, int n)
+static void forward_op(const struct rn_train_op *o, char *work, const float *x, int n)
 {
     if (!o->op)
         return;
-    o->call.N = n;
-    if (o->call.node->in[0] == 0)
-        o->call.x = x;
-    if (o->call.conv)
-        rn_conv_pack(&o->conv, RN_FORWARD, o->call.param[0], o->call.param[1], t->packed, 0, 1);
-    o->op->forward(&o->call, 0, 1);
+    struct rn_call c = rn_train_call(o, RN_FORWARD, work);
+    c.N = n;
+    if (c.node->in[0] == 0)
+        c.x = x;
+    if (c.conv)
+        rn_conv_pack(c.conv, RN_FORWARD, c.param[0], c.param[1], work, 0, 1);
+    o->op->forward(&c, 0, 1);
 }
 
 /* The logits in training mode lie in memory that backward reuses, so forward runs alone here. */
@@ -89,8 +90,9 @@ static void check_training_forward(const struct golden *g, struct rn_model *m, c
 
     if (ok(t != NULL, "%s, %s: a trainer", g->name, isa)) {
         for (int i = 0; i < t->units.units; i++) {
-            forward_op(t, &t->unit[i].main, b.x, g->n);
-            forward_op(t, &t->unit[i].tail, b.x, g->n);
+            struct rn_train_unit *u = &t->unit[i];
+            forward_op(&u->main, u->work[0], b.x, g->n);
+            forward_op(&u->tail, u->work[0], b.x, g->n);
         }
         double d = distance(find(g, "logits.", "train"), t->unit[t->units.units - 1].main.call.y);
         ok(d < 1e-5, "%s, %s: logits in training mode, off by %.1e", g->name, isa, d);

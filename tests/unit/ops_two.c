@@ -68,6 +68,17 @@ static void release(struct two *t)
     rn_graph_release(&t->g);
 }
 
+/* What backward said it does not read is gone. */
+static void forget(struct rn_call *c)
+{
+    const struct rn_op *op = c->node->op;
+    int reads = op->reads ? op->reads(false, false) : 0;
+
+    c->x = reads & RN_READS_X ? c->x : NULL;
+    c->residual = reads & RN_READS_RESIDUAL ? c->residual : NULL;
+    c->y = reads & RN_READS_Y ? c->y : NULL;
+}
+
 /* Pictures first .. first + n of t, gradients added or written, NULL where there is no buffer. */
 static void run(const struct two *t, int first, int n, int threads, bool add, float *y, float *dx,
                 float *ds)
@@ -94,6 +105,8 @@ static void run(const struct two *t, int first, int n, int threads, bool add, fl
         int me = omp_get_thread_num();
         t->node->op->forward(&c, me, threads);
 #pragma omp barrier
+#pragma omp single
+        forget(&c);
         t->node->op->backward(&c, me, threads);
     }
     free(c.scratch);

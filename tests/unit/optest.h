@@ -283,8 +283,23 @@ static inline void *fold(const struct optest *t, const struct operands *o)
     return p;
 }
 
+/* Between forward and backward: what backward said it does not read is another's, here NaN. */
+static inline void give_away(struct rn_call *c, const struct optest *t)
+{
+    const struct rn_op *op = c->node->op;
+    int reads = op->reads ? op->reads(c->residual, c->relu) : 0;
+
+    if (!(reads & RN_READS_X))
+        c->x = take(t->xs, sizeof(float));
+    if (c->residual && !(reads & RN_READS_RESIDUAL))
+        c->residual = take(t->ys, sizeof(float));
+    if (!(reads & RN_READS_Y))
+        c->y = take(t->ys, sizeof(float));
+}
+
 /* The whole team packs, runs forward and backward, with barriers between, as the drivers do. */
-static inline void run_team(struct rn_call *c, const struct how *how, void *const packed[2])
+static inline void run_team(struct rn_call *c, const struct optest *t, const struct how *how,
+                            void *const packed[2])
 {
     const struct rn_op *op = c->node->op;
     omp_set_dynamic(0);
@@ -298,7 +313,10 @@ static inline void run_team(struct rn_call *c, const struct how *how, void *cons
         op->forward(c, i, threads);
 #pragma omp barrier
 #pragma omp single
-        c->packed = packed[1];
+        {
+            c->packed = packed[1];
+            give_away(c, t);
+        }
         if (how->backward)
             op->backward(c, i, threads);
     }
@@ -341,7 +359,7 @@ static inline struct result run_planned(const struct optest *t, const struct ope
                          .dres_add = how.dres != NULL };
     memcpy(c.param, r.param, sizeof c.param);
     memcpy(c.dparam, r.dparam, sizeof c.dparam);
-    run_team(&c, &how, packed);
+    run_team(&c, t, &how, packed);
     return r;
 }
 
