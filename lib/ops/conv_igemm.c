@@ -191,6 +191,7 @@ struct job {
     const float *x;    /* source, at the group's first channel */
     const float *w;    /* the group's panels, */
     const float *next; /* and what is read after them; NULL */
+    bool streams;      /* rows lie side by side, and are the larger part of the traffic */
     const float *bias; /* the group's, or NULL */
     const float *res;  /* laid out like y; NULL */
     float *y;          /* output, at the group's first channel */
@@ -281,17 +282,38 @@ static void point(const struct job *j, size_t m0, size_t M, const float **pointe
     }
 }
 
+/* Are the weights the larger part of the traffic? */
+static bool weighs_more(const struct job *j)
+{
+    size_t nr = j->c->k->igemm_nr, columns = rn_divide_up((size_t)j->v->K, nr) * nr;
+    return columns * (size_t)j->v->T > j->rows;
+}
+
+/* Are the rows of a tile one stretch of memory, which the next one's follow? */
+static bool rows_adjoin(const struct view *v)
+{
+    return v->T == 1 && v->ld == v->C && v->step_h == 1 && v->step_w == 1 && v->P == v->H &&
+           v->Q == v->W;
+}
+
 /* How many tiles are pointed at together: as many as pointers fit and source stays in cache, at
- * least one. */
+ * least one; where filters are so small that they stay as well, the output too, so that memory is
+ * written in one sweep. */
 static size_t tiles_per_block(const struct job *j)
 {
     size_t mr = j->c->k->igemm_mr, T = (size_t)(j->v->T ? j->v->T : 1);
-    size_t by_pointers = POINTERS / (mr * T), by_source = BLOCK_FLOATS / (mr * (size_t)j->v->C);
+    size_t C = (size_t)j->v->C, K = (size_t)j->v->K, small = BLOCK_FLOATS / 2;
+    size_t by_pointers = POINTERS / (mr * T);
+    size_t by_source = BLOCK_FLOATS / (mr * (K * T * C <= small ? C + K : C));
     size_t tiles = by_pointers < by_source ? by_pointers : by_source;
     return tiles ? tiles : 1;
 }
 
-/* Tiles first .. last with the panels of r; next: what is read after those. */
+/*
+ * Tiles first .. last with the panels of r; next: what is read after those. The first panel fetches
+ * the rows of the tile behind each, the last the first rows of the block behind, the others the
+ * weights that follow.
+ */
 static void run_block(const struct job *j, size_t first, size_t last, struct rn_range r,
                       const float *next)
 {
@@ -311,8 +333,10 @@ static void run_block(const struct job *j, size_t first, size_t last, struct rn_
         const float *res = j->res ? j->res + p * nr : NULL;
         for (size_t i = first; i < last; i++) {
             size_t m = tile_start(j, i), M = tile_start(j, i + 1) - m;
+            bool rows = j->streams && (i + 1 < last ? p == r.first : p + 1 == r.last);
             igemm(j->y + p * nr, res, j->row + (m - start), j->pointer + (m - start) * T, w, bias,
-                  rn_conv_fetch(after, i - first, nr, T * C), M, columns, T, C, j->relu);
+                  rows ? j->x + (m + M) * C : rn_conv_fetch(after, i - first, nr, T * C), M,
+                  columns, T, C, j->relu);
         }
     }
 }
@@ -322,10 +346,9 @@ static void run_job(const struct job *j, int thread, int threads)
 {
     size_t nr = j->c->k->igemm_nr, panels = rn_divide_up((size_t)j->v->K, nr);
     size_t tiles = tiles_of(j), block = tiles_per_block(j);
-    size_t weights = panels * nr * (size_t)j->v->T * (size_t)j->v->C;
     struct rn_range by_panel = { 0, panels }, by_tile = { 0, tiles };
 
-    if (weights > j->rows * (size_t)j->v->C && panels >= (size_t)threads)
+    if (weighs_more(j) && panels >= (size_t)threads)
         by_panel = rn_share(panels, thread, threads);
     else
         by_tile = rn_share(tiles, thread, threads);
@@ -375,6 +398,7 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
         j.v = &v;
         order_rows(&j, r->N);
         j.zero = j.sparse ? NULL : zero;
+        j.streams = rows_adjoin(&v) && !weighs_more(&j);
         bool one_block = tiles_of(&j) <= tiles_per_block(&j);
         for (int g = 0; g < c->s.G && j.rows && !(r->add && !v.T && !fwd); g++) {
             j.x = (fwd ? r->x : r->dy) + g * v.C;
