@@ -155,6 +155,11 @@ ROWS
     [ "$large" -gt "$infer" ]
 }
 
+# 493 MB; 637 when every output lived until its own gradient, and scratch and gradients all the time.
+@test "training gives away the memory of what nobody reads again" {
+    [ "$(rn-summary --json -j 2 d2l-resnet18 128x1x96x96 | jq .training_bytes)" -lt 520000000 ]
+}
+
 @test "a model file, also at another size" {
     cd "$BATS_TEST_TMPDIR"
     cp "$MODEL" resnet18

@@ -42,7 +42,7 @@ static void backward(const struct rn_call *c, int thread, int threads)
 static int reads(bool residual, bool relu)
 {
     (void)residual;
-    return relu ? RN_READS_Y : 0;
+    return rn_epilogue_reads(relu);
 }
 
 const struct rn_op rn_op_add = {

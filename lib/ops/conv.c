@@ -181,7 +181,7 @@ static void backward(const struct rn_call *c, int thread, int threads)
 static int reads(bool residual, bool relu)
 {
     (void)residual;
-    return RN_READS_X | (relu ? RN_READS_Y : 0);
+    return RN_READS_X | rn_epilogue_reads(relu);
 }
 
 const struct rn_op rn_op_conv = {

@@ -18,4 +18,10 @@ void rn_epilogue_forward(const struct rn_call *c, const float *x, struct rn_rang
  */
 void rn_epilogue_backward(const struct rn_call *c, int thread, int threads);
 
+/* What it reads, beside the gradient: rn_op.reads(). */
+static inline int rn_epilogue_reads(bool relu)
+{
+    return relu ? RN_READS_Y : 0;
+}
+
 #endif
