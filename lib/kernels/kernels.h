@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { RN_LINE = 16 }; /* floats of a cache line */
+
 /*
  * One tile of a convolution by indirection (Dukhan 2019, "The indirect convolution algorithm"):
  *   y[row[m] + k] = act(bias[k] + sum over taps t, channels c of x[t*M + m][c] * w[t][c][k]
@@ -26,11 +28,14 @@
  *   x     in   [T][M] pointers to [C] floats; a tap in the padding points to zeros
  *   w     in   one panel [T][C][igemm_nr], 64-byte aligned, columns past K zero
  *   bias  in   [igemm_nr], 64-byte aligned, or NULL: 0
+ *   next  what is fetched into the second cache meanwhile, being read soon: with each channel of each
+ *         tap the line `step` floats on; a hint, it may end behind the array; NULL: nothing
+ *   step  RN_LINE, a half or a quarter of it
  * 1 <= M <= igemm_mr, 1 <= K <= igemm_nr. act is ReLU when `relu`, else nothing.
  */
 typedef void rn_igemm_fn(float *y, const float *res, const size_t *row, const float *const *x,
-                         const float *w, const float *bias, const float *next, size_t M, size_t K,
-                         size_t T, size_t C, bool relu);
+                         const float *w, const float *bias, const float *next, size_t step,
+                         size_t M, size_t K, size_t T, size_t C, bool relu);
 
 /* The same, but a NULL in x leaves the tap out of that row's chain: taps in the padding of small
  * maps, where there are many. */

@@ -63,14 +63,20 @@ extern const struct rn_conv_algo rn_conv_pointwise; /* backward-weights: 1x1 wit
 extern const struct rn_conv_algo rn_conv_outer;     /* backward-weights: fits everything */
 
 /*
- * Weights reach the core while it multiplies by those before them. rn_igemm() fetches a line for
- * each row of a panel, which has nr floats, so the first calls on a panel share what follows: where
- * call number i begins with the `next` panel of T*C rows; NULL when it has no part.
+ * Weights reach the core while it multiplies by those before them: n calls on a panel fetch the one
+ * behind it, `step` floats for each channel. More calls have a smaller part each: the few that asked
+ * for a line at each channel would wait for memory, and so for their own operands.
  */
-static inline const float *rn_conv_fetch(const float *next, size_t i, size_t nr, size_t TC)
+static inline size_t rn_conv_fetch_step(size_t n, size_t nr)
 {
-    enum { LINE = 16 };
-    return next && i < rn_divide_up(nr, LINE) ? next + i * TC * LINE : NULL;
+    return n * RN_LINE / 4 >= nr ? RN_LINE / 4 : n * RN_LINE / 2 >= nr ? RN_LINE / 2 : RN_LINE;
+}
+
+/* Where call number i begins with the `next` panel of T*C rows; NULL when it has no part. */
+static inline const float *rn_conv_fetch(const float *next, size_t i, size_t step, size_t nr,
+                                         size_t TC)
+{
+    return next && i * step < nr ? next + i * step * TC : NULL;
 }
 
 /* What is fetched during n tiles, in `parts`, is spread over them: the part of tile i, or `parts`. */

@@ -320,7 +320,7 @@ static void run_block(const struct job *j, size_t first, size_t last, struct rn_
     const struct rn_kernels *k = j->c->k;
     rn_igemm_fn *igemm = j->sparse ? k->igemm_sparse : k->igemm;
     size_t T = (size_t)j->v->T, C = (size_t)j->v->C, K = (size_t)j->v->K, nr = k->igemm_nr;
-    size_t start = tile_start(j, first);
+    size_t start = tile_start(j, first), step = rn_conv_fetch_step(last - first, nr);
 
     for (size_t i = first; i < last; i++) {
         size_t m = tile_start(j, i), M = tile_start(j, i + 1) - m;
@@ -335,8 +335,8 @@ static void run_block(const struct job *j, size_t first, size_t last, struct rn_
             size_t m = tile_start(j, i), M = tile_start(j, i + 1) - m;
             bool rows = j->streams && (i + 1 < last ? p == r.first : p + 1 == r.last);
             igemm(j->y + p * nr, res, j->row + (m - start), j->pointer + (m - start) * T, w, bias,
-                  rows ? j->x + (m + M) * C : rn_conv_fetch(after, i - first, nr, T * C), M,
-                  columns, T, C, j->relu);
+                  rows ? j->x + (m + M) * C : rn_conv_fetch(after, i - first, step, nr, T * C),
+                  rows ? RN_LINE : step, M, columns, T, C, j->relu);
         }
     }
 }

@@ -20,7 +20,6 @@ enum {
     STRIPS = 16,
     CHUNK = 256,          /* pixels at most: a panel of x stays in L1, dy in L2 */
     DW_SMALL = 64 * 1024, /* floats: with more, strips would add more than they save */
-    LINE = 16,            /* floats of a cache line */
 };
 
 /* How the work of one layer is cut. */
@@ -46,7 +45,7 @@ static struct plan make_plan(const struct rn_conv *c, int N)
     p.blocks = rn_divide_up(K, c->k->outer_mr);
     p.block = rn_divide_up(K, p.blocks);
     p.panels = rn_divide_up(C, nr);
-    p.panel = p.chunk * nr + LINE;
+    p.panel = p.chunk * nr + RN_LINE;
     p.ld = p.panels * nr;
     p.in_place = p.ld == C;
     return p;
@@ -119,14 +118,14 @@ static void copy_x(const struct job *j, float *to, size_t first, struct rn_range
 static const float *fetch(const struct job *j, size_t i, size_t next)
 {
     size_t C = (size_t)j->c->s.C, K = (size_t)j->c->s.K;
-    size_t of_x = strided(j->c) ? 0 : rn_divide_up(C, LINE);
-    size_t parts = of_x + rn_divide_up(K, LINE);
+    size_t of_x = strided(j->c) ? 0 : rn_divide_up(C, RN_LINE);
+    size_t parts = of_x + rn_divide_up(K, RN_LINE);
     size_t part = rn_conv_part(i, j->p.panels * j->p.blocks, parts);
 
     if (next == j->p.pixels || part == parts)
         return NULL;
-    return part < of_x ? j->r->x + next * C + part * j->p.chunk * LINE
-                       : j->r->dy + next * K + (part - of_x) * j->p.chunk * LINE;
+    return part < of_x ? j->r->x + next * C + part * j->p.chunk * RN_LINE
+                       : j->r->dy + next * K + (part - of_x) * j->p.chunk * RN_LINE;
 }
 
 /* Adds a chunk to the tiles of `r`: block fastest, then panel, which stays in L1. */

@@ -113,7 +113,7 @@ static void multiply(const struct stem *s, float *y, const float *res)
         struct rn_range m = rn_share(pixels, (int)i, (int)tiles);
         for (size_t p = 0; p < panels; p++)
             k->igemm(y + p * nr, res ? res + p * nr : NULL, s->at + m.first,
-                     s->pointer + m.first * R, w + p * nr * R * run, bias + p * nr, NULL,
+                     s->pointer + m.first * R, w + p * nr * R * run, bias + p * nr, NULL, 0,
                      m.last - m.first, K - p * nr < nr ? K - p * nr : nr, R, run, s->r->relu);
     }
 }

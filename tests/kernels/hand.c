@@ -29,9 +29,9 @@ static void igemm(const struct rn_kernels *k)
     const float *const x[] = { &a, &zero, &b, &a }; /* [T][M] */
     const size_t row[] = { 3, 0 };
     float y[6];
-    k->igemm(y, NULL, row, x, w[0], bias, NULL, 2, 3, 2, 1, false);
+    k->igemm(y, NULL, row, x, w[0], bias, NULL, 0, 2, 3, 2, 1, false);
     EXPECT("igemm", y, 14, -5, -6, 19, 2, -9);
-    k->igemm(y, res, row, x, w[0], NULL, NULL, 2, 3, 2, 1, true);
+    k->igemm(y, res, row, x, w[0], NULL, NULL, 0, 2, 3, 2, 1, true);
     EXPECT("igemm", y, 5, 6, 0, 11, 14, 0);
 }
 

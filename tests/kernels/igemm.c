@@ -44,7 +44,8 @@ static void run_tile(const struct rn_kernels *k, float *y, const float *res, voi
         memcpy(w + i * nr, (float *)a[3] + i * s->K + k0, K * sizeof *w);
     memcpy(bias, (float *)a[4] + k0, K * sizeof *bias);
     (s->sparse ? k->igemm_sparse : k->igemm)(y, res, row, x, w, s->bias ? bias : NULL,
-                                             M % 2 ? w : NULL, M, K, s->T, s->C, s->relu);
+                                             M % 2 ? w : NULL, RN_LINE >> K % 3, M, K, s->T, s->C,
+                                             s->relu);
 }
 
 static void run(const struct rn_kernels *k, void *const *a, const void *arg)
@@ -118,7 +119,7 @@ struct bench {
 static void call(void *arg)
 {
     struct bench *b = arg;
-    b->fn(b->y, NULL, b->row, b->x, b->w, b->w, NULL, b->k->igemm_mr, b->k->igemm_nr, TAPS_MAX,
+    b->fn(b->y, NULL, b->row, b->x, b->w, b->w, NULL, 0, b->k->igemm_mr, b->k->igemm_nr, TAPS_MAX,
           b->C, true);
 }
 

@@ -4,10 +4,10 @@
 #include <math.h>
 
 void rn_igemm_sparse_ref(float *y, const float *res, const size_t *row, const float *const *x,
-                         const float *w, const float *bias, const float *next, size_t M, size_t K,
-                         size_t T, size_t C, bool relu)
+                         const float *w, const float *bias, const float *next, size_t step,
+                         size_t M, size_t K, size_t T, size_t C, bool relu)
 {
-    (void)next;
+    (void)next, (void)step;
     for (size_t m = 0; m < M; m++) {
         for (size_t k = 0; k < K; k++) {
             float sum = bias ? bias[k] : 0;
@@ -22,8 +22,8 @@ void rn_igemm_sparse_ref(float *y, const float *res, const size_t *row, const fl
 }
 
 void rn_igemm_ref(float *y, const float *res, const size_t *row, const float *const *x,
-                  const float *w, const float *bias, const float *next, size_t M, size_t K,
-                  size_t T, size_t C, bool relu)
+                  const float *w, const float *bias, const float *next, size_t step, size_t M,
+                  size_t K, size_t T, size_t C, bool relu)
 {
-    rn_igemm_sparse_ref(y, res, row, x, w, bias, next, M, K, T, C, relu);
+    rn_igemm_sparse_ref(y, res, row, x, w, bias, next, step, M, K, T, C, relu);
 }

@@ -2,7 +2,7 @@
  * dy go by. */
 #include "kernels/vec/vec.h"
 
-enum { LINE = 16, L2 = 2 }; /* floats of a cache line; the locality that means the second cache */
+enum { L2 = 2 }; /* the locality that means the second cache */
 
 /* The arguments of the kernel. */
 struct tile {
@@ -23,7 +23,7 @@ TEMPLATE void compute(const struct tile *t, const size_t I, const size_t V)
     for (size_t m = 0; m < t->M; m++, dy += V * VL) {
         const float *in = t->x + t->off[m];
         if (V > 1) /* a narrow tile is bound by its loads already */
-            __builtin_prefetch(next + m * LINE, 0, L2);
+            __builtin_prefetch(next + m * RN_LINE, 0, L2);
         vf wide[NV];
         UNROLL
         for (size_t v = 0; v < V; v++)
