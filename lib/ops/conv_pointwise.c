@@ -2,9 +2,9 @@
  * Backward-weights of a 1x1 convolution without padding, and so of a linear layer:
  * dw[k][c] = sum over pixels m of dy[m][k] * x[m][c], where m has strides in x. Sums of outer
  * products over chunks of pixels, added where they lie in dw itself: a tile is a block of output
- * channels by a panel of input channels. dy is read as it lies, a few channels of each pixel, and
- * x cut into panels; both were fetched into the second cache while the tiles of the chunk before
- * were computed. Two ways to share the work, by shape:
+ * channels by a panel of input channels. x is cut into panels, and dy, of which a tile reads a few
+ * channels of each pixel, into blocks where its pixels are far apart, else read as it lies; both were
+ * fetched into the second cache while the tiles of the chunk before were computed. Two ways to share the work, by shape:
  *   small dw  the chunks are cut into STRIPS strips with a dw of their own, added in their order at
  *             the end; a thread does whole strips and waits for nobody
  *   large dw  one strip: the team cuts a chunk together, then each thread adds to its own tiles
@@ -20,6 +20,7 @@ enum {
     STRIPS = 16,
     CHUNK = 256,          /* pixels at most: a panel of x stays in L1, dy in L2 */
     DW_SMALL = 64 * 1024, /* floats: with more, strips would add more than they save */
+    DY_FAR = 512, /* floats between pixels of dy: few sets of a cache have room for them all */
 };
 
 /* How the work of one layer is cut. */
@@ -31,6 +32,7 @@ struct plan {
     size_t panel;         /* floats of one: a line more, which keeps them off powers of two */
     size_t ld;            /* floats from row to row of the sums: whole panels */
     bool in_place;        /* dw has whole panels too: the first strip adds there */
+    size_t dy_block;      /* floats of a block of dy, as panel; 0: dy is read as it lies */
 };
 
 static struct plan make_plan(const struct rn_conv *c, int N)
@@ -48,6 +50,7 @@ static struct plan make_plan(const struct rn_conv *c, int N)
     p.panel = p.chunk * nr + RN_LINE;
     p.ld = p.panels * nr;
     p.in_place = p.ld == C;
+    p.dy_block = K >= DY_FAR ? p.chunk * p.block + RN_LINE : 0;
     return p;
 }
 
@@ -56,11 +59,11 @@ struct job {
     const struct rn_conv *c;
     const struct rn_conv_run *r;
     struct plan p;
-    int32_t off[CHUNK]; /* of a chunk's pixels in dy */
+    int32_t off[CHUNK]; /* of a chunk's pixels in dy, or in a block of it */
 };
 
-/* The scratch: the sums of all strips that are not in dw, [K][ld] each; then the copies of x of all
- * crews (a thread, or the whole team), [panels][chunk][outer_nr]. */
+/* The scratch: the sums of all strips that are not in dw, [K][ld] each; then the copies of all crews
+ * (a thread, or the whole team), of x [panels][chunk][outer_nr] and of dy [blocks][chunk][block]. */
 static size_t sum_floats(const struct rn_conv *c, const struct plan *p)
 {
     return (size_t)c->s.K * p->ld;
@@ -73,10 +76,15 @@ static float *sums_at(const struct job *j, size_t strip)
     return (float *)j->r->scratch + (strip - j->p.in_place) * sum_floats(j->c, &j->p);
 }
 
+static size_t copy_floats(const struct plan *p)
+{
+    return p->panels * p->panel + p->blocks * p->dy_block;
+}
+
 static float *copy_at(const struct job *j, size_t crew)
 {
     return (float *)j->r->scratch + (j->p.strips - j->p.in_place) * sum_floats(j->c, &j->p) +
-           crew * j->p.panels * j->p.panel;
+           crew * copy_floats(&j->p);
 }
 
 static bool strided(const struct rn_conv *c)
@@ -100,17 +108,21 @@ static const float *pixel_at(const struct job *j, size_t m, size_t *run)
     return j->r->x + (row * (size_t)s->W + q * (size_t)s->win.stride_w) * C;
 }
 
-/* Copies pixels `r` of a chunk whose first is number `first` of the batch. */
-static void copy_x(const struct job *j, float *to, size_t first, struct rn_range r)
+/* Copies pixels `r` of a chunk whose first is number `first` of the batch: x, then dy. */
+static void copy(const struct job *j, float *to, size_t first, struct rn_range r)
 {
     const struct rn_kernels *k = j->c->k;
     size_t C = (size_t)j->c->s.C, ldx = C * (size_t)j->c->s.win.stride_w, nr = k->outer_nr, run;
+    size_t K = (size_t)j->c->s.K, block = j->p.block;
 
     for (size_t m = r.first; m < r.last; m += run) {
         const float *x = pixel_at(j, first + m, &run);
         run = run < r.last - m ? run : r.last - m;
         k->cut(to + m * nr, j->p.panel, nr, x, ldx, run, C);
     }
+    if (j->p.dy_block)
+        k->cut(to + j->p.panels * j->p.panel + r.first * block, j->p.dy_block, block,
+               j->r->dy + (first + r.first) * K, K, r.last - r.first, K);
 }
 
 /* Where the lines begin that tile i of a chunk fetches: the next chunk's, which has `next` as its
@@ -134,13 +146,14 @@ static void add_tiles(const struct job *j, const float *x, float *sums, struct r
 {
     const struct plan *p = &j->p;
     size_t nr = j->c->k->outer_nr, K = (size_t)j->c->s.K;
-    const float *dy = j->r->dy + chunk.first * K;
+    size_t step = p->dy_block ? p->dy_block : p->block; /* from block to block */
+    const float *dy = p->dy_block ? x + p->panels * p->panel : j->r->dy + chunk.first * K;
 
     for (size_t i = r.first; i < r.last; i++) {
-        size_t panel = i / p->blocks, k = i % p->blocks * p->block;
-        j->c->k->outer(sums + k * p->ld + panel * nr, p->ld, dy + k, j->off, x + panel * p->panel,
-                       chunk.last - chunk.first, K - k < p->block ? K - k : p->block, first,
-                       fetch(j, i, chunk.last));
+        size_t panel = i / p->blocks, b = i % p->blocks, k = b * p->block;
+        j->c->k->outer(sums + k * p->ld + panel * nr, p->ld, dy + b * step, j->off,
+                       x + panel * p->panel, chunk.last - chunk.first,
+                       K - k < p->block ? K - k : p->block, first, fetch(j, i, chunk.last));
     }
 }
 
@@ -152,7 +165,7 @@ static void run_strip(const struct job *j, size_t strip, float *x, int thread, i
 
     for (size_t i = chunks.first; i < chunks.last; i++) {
         struct rn_range chunk = rn_share(j->p.pixels, (int)i, (int)j->p.chunks);
-        copy_x(j, x, chunk.first, rn_share(chunk.last - chunk.first, thread, threads));
+        copy(j, x, chunk.first, rn_share(chunk.last - chunk.first, thread, threads));
         if (threads > 1)
             rn_barrier();
         add_tiles(j, x, sums_at(j, strip), chunk, i == chunks.first, tiles);
@@ -200,7 +213,7 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
 
     (void)pass;
     for (size_t m = 0; m < j.p.chunk; m++)
-        j.off[m] = (int32_t)(m * (size_t)c->s.K);
+        j.off[m] = (int32_t)(m * (j.p.dy_block ? j.p.block : (size_t)c->s.K));
     if (j.p.strips > 1)
         run_strips(&j, thread, threads);
     else
@@ -224,8 +237,7 @@ static size_t scratch(const struct rn_conv *c, enum rn_pass pass, int N, int thr
     size_t crews = p.strips == 1 ? 1 : (size_t)threads;
 
     (void)pass;
-    return ((p.strips - p.in_place) * sum_floats(c, &p) + crews * p.panels * p.panel) *
-           sizeof(float);
+    return ((p.strips - p.in_place) * sum_floats(c, &p) + crews * copy_floats(&p)) * sizeof(float);
 }
 
 const struct rn_conv_algo rn_conv_pointwise = {
