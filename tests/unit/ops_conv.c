@@ -18,6 +18,9 @@ static const struct conv_case cases[] = {
     { 5, 25, 14, 33, 40, 1, { 1, 1, 2, 1, 0, 0, 0, 0 }, RELU },
     { 3, 54, 53, 5, 7, 1, { 1, 1, 1, 1, 0, 0, 0, 0 }, BIAS }, /* strips, whole panels or not */
     { 2, 130, 66, 32, 3, 1, { 1, 1, 2, 1, 0, 0, 0, 0 }, 0 },
+    /* 1x1 with dy cut into blocks: in two chunks, under a stride */
+    { 2, 15, 11, 7, 521, 1, { 1, 1, 1, 1, 0, 0, 0, 0 }, BIAS },
+    { 3, 15, 12, 33, 516, 1, { 1, 1, 2, 2, 0, 0, 0, 0 }, RELU },
     { 3, 6, 5, 1, 1, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS },
     { 3, 9, 8, 3, 40, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RELU },
     { 2, 7, 9, 33, 17, 1, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RESIDUAL | RELU },
@@ -272,6 +275,35 @@ static void test_depthwise(const char *isa)
     give_back(0);
 }
 
+/* The weights of a 1x1 convolution in strips, dy cut into blocks: too many pixels for optest_run(). */
+static void test_strips(void)
+{
+    enum { C = 2, K = 513 };
+    struct optest t = { .text = "strips", .N = 2, .ref = conv_ref };
+    struct rn_node node = { .op = &rn_op_conv,
+                            .as.conv = { K, 1, false, rn_window_square(1, 1, 0) } };
+    bool right = optest_init(&t, (struct rn_shape){ 67, 63, C }, node);
+    struct how how = { .k = rn_kernels_get(), .threads = 1, .backward = true, .no_dx = true };
+    struct result one = run_op(&t, &t.in, t.dy, how);
+    how.threads = 3;
+    struct result three = run_op(&t, &t.in, t.dy, how);
+
+    ok(same_bits(one.dparam[0], three.dparam[0], C * K * sizeof(float)),
+       "1x1, %d to %d, in strips: the same bits", C, K);
+    for (size_t i = 0; i < C * K; i++) {
+        double sum = 0, size = 0;
+        for (size_t m = 0; m < t.ys / K; m++) {
+            double part = t.in.x[m * C + i % C] * t.dy[m * K + i / C];
+            sum += part;
+            size += fabs(part);
+        }
+        right &= fabs(one.dparam[0][i] - sum) < 1e-5 * size;
+    }
+    ok(right, "1x1, %d to %d, in strips: the weights' gradient", C, K);
+    rn_graph_release(&t.graph);
+    give_back(0);
+}
+
 static void test_linear(const char *text, int N, int C, int K, bool relu)
 {
     struct optest t = { .text = text, .N = N, .relu = relu, .ref = linear_ref };
@@ -321,6 +353,7 @@ int main(void)
     const char *isa[ISAS];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         test_conv(&cases[i]);
+    test_strips();
     test_linear("linear, 512 to 10", 3, 512, 10, false);
     test_linear("linear, 17 to 33", 5, 17, 33, false);
     test_linear("linear, 1 to 1 with ReLU", 4, 1, 1, true);
