@@ -30,7 +30,7 @@ enum { RN_LINE = 16 }; /* floats of a cache line */
  *   bias  in   [igemm_nr], 64-byte aligned, or NULL: 0
  *   next  what is fetched into the second cache meanwhile, being read soon: with each channel of each
  *         tap the line `step` floats on; a hint, it may end behind the array; NULL: nothing
- *   step  RN_LINE, a half or a quarter of it
+ *   step  RN_LINE, a half or a quarter of it; without next it says nothing
  * 1 <= M <= igemm_mr, 1 <= K <= igemm_nr. act is ReLU when `relu`, else nothing.
  */
 typedef void rn_igemm_fn(float *y, const float *res, const size_t *row, const float *const *x,

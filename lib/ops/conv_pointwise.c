@@ -3,8 +3,9 @@
  * dw[k][c] = sum over pixels m of dy[m][k] * x[m][c], where m has strides in x. Sums of outer
  * products over chunks of pixels, added where they lie in dw itself: a tile is a block of output
  * channels by a panel of input channels. x is cut into panels, and dy, of which a tile reads a few
- * channels of each pixel, into blocks where its pixels are far apart, else read as it lies; both were
- * fetched into the second cache while the tiles of the chunk before were computed. Two ways to share the work, by shape:
+ * channels of each pixel, into blocks where its pixels are far apart, else read as it lies; both
+ * were fetched into the second cache while the tiles of the chunk before were computed. Two ways to
+ * share the work, by shape:
  *   small dw  the chunks are cut into STRIPS strips with a dw of their own, added in their order at
  *             the end; a thread does whole strips and waits for nobody
  *   large dw  one strip: the team cuts a chunk together, then each thread adds to its own tiles
@@ -20,7 +21,7 @@ enum {
     STRIPS = 16,
     CHUNK = 256,          /* pixels at most: a panel of x stays in L1, dy in L2 */
     DW_SMALL = 64 * 1024, /* floats: with more, strips would add more than they save */
-    DY_FAR = 512, /* floats between pixels of dy: few sets of a cache have room for them all */
+    DY_FAR = 512,         /* floats between pixels of dy, that leave them few sets of a cache */
 };
 
 /* How the work of one layer is cut. */
