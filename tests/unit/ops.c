@@ -214,21 +214,16 @@ static void test_max_ties(const char *isa)
 
 /* ---- softmax cross-entropy ---- */
 
-static double loss_ref(const double *v, int classes, int label)
+/* Cross-entropy against the label with weight 1 - smoothing and the mean over all classes with the
+ * weight `smoothing`: what a class costs is log(sum exp(v)) - v[class]. */
+static double loss_ref(const double *v, int classes, int label, double smoothing)
 {
-    double sum = 0;
-    for (int j = 0; j < classes; j++)
+    double sum = 0, all = 0;
+    for (int j = 0; j < classes; j++) {
         sum += exp(v[j] - v[label]);
-    return log(sum);
-}
-
-/* The mean over all classes of what each costs has the weight `smoothing`. */
-static double smooth_ref(const double *v, int classes, int label, double smoothing)
-{
-    double all = 0;
-    for (int j = 0; smoothing > 0 && j < classes; j++)
-        all += loss_ref(v, classes, j);
-    return (1 - smoothing) * loss_ref(v, classes, label) + smoothing * all / classes;
+        all += v[j] - v[label];
+    }
+    return log(sum) - smoothing * all / classes;
 }
 
 static void loss_team(const float *v, const int *label, int N, int classes, double smoothing,
@@ -259,14 +254,14 @@ static void test_loss(int N, int classes, double size, double smoothing)
     for (size_t i = 0; i < n; i++) {
         int b = (int)i / classes;
         double *row = v + (size_t)(b * classes),
-               ref = smooth_ref(row, classes, label[b], smoothing), h = 1e-5, was = v[i];
+               ref = loss_ref(row, classes, label[b], smoothing), h = 1e-5, was = v[i];
         right &= fabs(loss[0][b] - ref) <= 1e-12 * (1 + ref);
         right &= smoothing > 0 ||
                  loss[0][b] == rn_cross_entropy(logits + (size_t)(b * classes), classes, label[b]);
         v[i] = was + h;
-        double up = smooth_ref(row, classes, label[b], smoothing);
+        double up = loss_ref(row, classes, label[b], smoothing);
         v[i] = was - h;
-        double slope = (up - smooth_ref(row, classes, label[b], smoothing)) / (2 * h);
+        double slope = (up - loss_ref(row, classes, label[b], smoothing)) / (2 * h);
         grad &= fabs(d[0][i] - slope / N) < 1e-7;
         v[i] = was;
     }
