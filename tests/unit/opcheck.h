@@ -161,7 +161,9 @@ static inline bool nan_goes(const struct optest *t, const double *clean, double 
 
     operand[i] = NAN;
     reference(t, &t->in, bad, NULL);
-    struct result r = run_op(t, &t->in, t->dy, how);
+    struct how forward = how;
+    forward.backward = false;
+    struct result r = run_op(t, &t->in, t->dy, forward);
     operand[i] = was;
     for (size_t j = 0; j < t->ys && which < 0; j++)
         right &= t->spreads ? isnan(r.y[j]) || !isnan(bad[j]) : !!isnan(r.y[j]) == !!isnan(bad[j]);
@@ -176,7 +178,7 @@ static inline bool nan_goes(const struct optest *t, const double *clean, double 
 static inline bool nan_passes(const struct optest *t, const double *clean, struct how how)
 {
     bool right = true;
-    for (int n = 0; n < 4; n++) {
+    for (int n = 0; n < 2; n++) {
         right &= nan_goes(t, clean, t->in.x, t->xs, -1, how);
         if (t->residual)
             right &= nan_goes(t, clean, t->in.res, t->ys, -2, how);
