@@ -17,6 +17,11 @@
 
 enum { RN_LINE = 16 }; /* floats of a cache line */
 
+/* What is done with outputs last, or-ed. RN_STREAM: whole vectors are stored past the caches, which
+ * spares reading what is overwritten, where y is so large that they lose it before it is read. Every
+ * pixel of y then begins a cache line, and ops/stream.h says how other threads see it. */
+enum { RN_RELU = 1, RN_STREAM = 2 };
+
 /*
  * One tile of a convolution by indirection (Dukhan 2019, "The indirect convolution algorithm"):
  *   y[row[m] + k] = act(bias[k] + sum over taps t, channels c of x[t*M + m][c] * w[t][c][k]
@@ -31,11 +36,11 @@ enum { RN_LINE = 16 }; /* floats of a cache line */
  *   next  what is fetched into the second cache meanwhile, being read soon: with each channel of each
  *         tap the line `step` floats on; a hint, it may end behind the array; NULL: nothing
  *   step  RN_LINE, a half or a quarter of it; without next it says nothing
- * 1 <= M <= igemm_mr, 1 <= K <= igemm_nr. act is ReLU when `relu`, else nothing.
+ * 1 <= M <= igemm_mr, 1 <= K <= igemm_nr. act is ReLU when `end` has RN_RELU, else nothing.
  */
 typedef void rn_igemm_fn(float *y, const float *res, const size_t *row, const float *const *x,
                          const float *w, const float *bias, const float *next, size_t step,
-                         size_t M, size_t K, size_t T, size_t C, bool relu);
+                         size_t M, size_t K, size_t T, size_t C, int end);
 
 /* The same, but a NULL in x leaves the tap out of that row's chain: taps in the padding of small
  * maps, where there are many. */
@@ -53,23 +58,25 @@ typedef rn_igemm_fn rn_igemm_sparse_fn;
  * outputs'.
  *   x     in   [T] pointers to [M] pixels of [group_nr], step floats apart: blocks that cut made
  *   w     in   [T][width][group_nr], 64-byte aligned, lanes past K zero
- * y, res, bias [group_nr] and act as in igemm. M >= 1; T >= 0; 1 <= K <= group_nr, a multiple of width;
- * width 1, 2, 4, 8 or 16, at most group_nr.
+ * y, res, bias [group_nr], act and end as in igemm. M >= 1; T >= 0; 1 <= K <= group_nr, a multiple
+ * of width; width 1, 2, 4, 8 or 16, at most group_nr.
  */
 typedef void rn_group_fn(float *y, const float *res, size_t ldy, const float *const *x, size_t step,
                          const float *w, const float *bias, size_t M, size_t K, size_t T,
-                         size_t width, bool relu);
+                         size_t width, int end);
 
 /*
- * What M pixels of a row and one vector of channels add to the weight gradient of such a
+ * What a few rows of M pixels and one vector of channels add to the weight gradient of such a
  * convolution, each lane an input of its group:
- *   acc[t][d][i] += sum over m of x[t][m*step + i] * dy[m*ldy + (i ^ d)]
- * the sum in one chain from 0 and m = 0; dy counts as zero past K.
- *   acc   in/out  [T][width][group_nr], 64-byte aligned       dy   in   [M] pixels of [K], ldy apart
- * x, step, K and width as in group; M >= 1.
+ *   acc[t][d][i] += sum over r, m of x[r*T + t][m*step + i] * dy[r*row + m*ldy + (i ^ d)]
+ * the sum in one chain from 0, pixel by pixel and row by row; dy counts as zero past K.
+ *   acc  in/out  [T][width][group_nr], 64-byte aligned
+ *   x    in      [rows][T] pointers                     dy  in  [rows][M] pixels of [K]
+ * step, K and width as in group; rows, M >= 1.
  */
 typedef void rn_group_grad_fn(float *acc, const float *const *x, size_t step, const float *dy,
-                              size_t ldy, size_t M, size_t K, size_t T, size_t width);
+                              size_t ldy, size_t row, size_t rows, size_t M, size_t K, size_t T,
+                              size_t width);
 
 /*
  * One tile of a sum of outer products (a convolution's weight gradient):
@@ -116,10 +123,10 @@ typedef void rn_add_fn(float *y, const float *a, const float *b, size_t n, bool 
 /* dx[i] = (add ? dx[i] : 0) + (y[i] <= 0 ? 0 : dy[i]), y the output of the ReLU; dx may be dy. */
 typedef void rn_relu_grad_fn(float *dx, const float *dy, const float *y, size_t n, bool add);
 
-/* y[r][c] = act(x[r][c] * scale[c] + shift[c] + res[r][c]), a multiply-add and a sum. res may be
- * NULL; y may be x or res. */
+/* y[r][c] = act(x[r][c] * scale[c] + shift[c] + res[r][c]), a multiply-add and a sum; act and end as
+ * in igemm. res may be NULL; y may be x or res. */
 typedef void rn_affine_fn(float *y, const float *x, const float *res, const float *scale,
-                          const float *shift, size_t rows, size_t C, bool relu);
+                          const float *shift, size_t rows, size_t C, int end);
 
 /* sum[c] = sum over r of x[r][c] - origin[c];  square[c] = sum over r of (x[r][c] - origin[c])^2 by
  * multiply-adds; rows in order. */
@@ -145,10 +152,10 @@ typedef void rn_bn_grad_sums_fn(float *sum, float *dot, const struct rn_bn_back 
 /*
  * dx[r][c] = scale[c] * g + (b[c] * (x[r][c] - mean[c]) + k[c])    two multiply-adds
  * dres[r][c] = (dres_add ? dres[r][c] : 0) + g                     dres may be NULL
- * dx may be dy or x; dres may not overlap the others.
+ * dx may be dy or x; dres may not overlap the others. stream: it is stored as with RN_STREAM.
  */
 typedef void rn_bn_grad_fn(float *dx, float *dres, const struct rn_bn_back *in, const float *b,
-                           const float *k, size_t rows, size_t C, bool dres_add);
+                           const float *k, size_t rows, size_t C, bool dres_add, bool stream);
 
 /*
  * y[c] = max over t of x[t][c], arg[c] = the first t that has it; a NaN wins and the last NaN stays
@@ -188,7 +195,7 @@ typedef void rn_wino_filter_fn(float *u, size_t ld, const float *g, size_t K);
  * of output e in tile t, q < Q is t*m and its column. No other outputs are written.
  *   m     in  [E] matrices, ld floats apart, of [T] rows of [K], ldt apart
  *   bias  in  [K], or NULL: 0
- * y, res and act as in igemm; (T - 1)*m < Q.
+ * y, res and act as in igemm, ReLU when `relu`; (T - 1)*m < Q.
  */
 typedef void rn_wino_output_fn(float *y, const float *res, size_t ldy, size_t step, size_t P,
                                size_t Q, const float *m, size_t ld, size_t ldt, const float *bias,

@@ -13,6 +13,7 @@
 #include "graph/graph.h"
 #include "kernels/kernels.h"
 #include "ops/epilogue.h"
+#include "ops/stream.h"
 
 enum { CHUNK = 64 }; /* rows (pixels) */
 
@@ -140,8 +141,12 @@ static void forward(const struct rn_call *c, int thread, int threads)
     }
     struct rn_range r = rn_share(rows_of(c->node, c->N), thread, threads);
     size_t at = r.first * C;
+    bool stream =
+        c->y != c->x && c->y != c->residual && rn_streams(c->y, rows_of(c->node, c->N), C);
     c->k->affine(c->y + at, c->x + at, c->residual && !c->keep ? c->residual + at : NULL, scale,
-                 shift, r.last - r.first, C, c->relu && !c->keep);
+                 shift, r.last - r.first, C,
+                 (c->relu && !c->keep ? RN_RELU : 0) | (stream ? RN_STREAM : 0));
+    rn_fence();
     if (c->keep)
         rn_epilogue_forward(c, c->y, (struct rn_range){ at, r.last * C });
 }
@@ -208,7 +213,9 @@ static void masked_backward(const struct rn_call *c, int thread, int threads)
     bool in_place = !c->dx || c->dx_add; /* dy is read for the last time */
     float *dx = (in_place ? c->dy : c->dx) + at;
     const struct rn_bn_back in = back_at(c, at);
-    c->k->bn_grad(dx, c->dres ? c->dres + at : NULL, &in, s.b, s.k, rows, C, c->dres_add);
+    bool stream = !c->dres_add && rn_streams(c->dres, rows_of(c->node, c->N), C);
+    c->k->bn_grad(dx, c->dres ? c->dres + at : NULL, &in, s.b, s.k, rows, C, c->dres_add, stream);
+    rn_fence();
     if (c->dx && c->dx_add)
         c->k->add(c->dx + at, c->dx + at, dx, rows * C, false);
 }

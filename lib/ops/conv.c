@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "ops/epilogue.h"
+#include "ops/stream.h"
 #include "ops/team.h"
 
 static const struct rn_conv_algo *const algos[] = {
@@ -56,10 +57,24 @@ void rn_conv_pack(const struct rn_conv *c, enum rn_pass pass, const float *w, co
     c->algo[pass]->pack(c, pass, w, bias, packed, thread, threads);
 }
 
+int rn_conv_end(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r)
+{
+    bool forward = pass == RN_FORWARD;
+    const struct rn_conv_shape *s = &c->s;
+    const float *y = forward ? r->y : r->dx;
+    size_t K = (size_t)(forward ? s->K : s->C), N = (size_t)r->N;
+    size_t H = (size_t)(forward ? s->P : s->H), W = (size_t)(forward ? s->Q : s->W);
+    bool read = !forward && r->add; /* then it comes into the caches anyway */
+
+    return (forward && r->relu ? RN_RELU : 0) |
+           (!read && rn_streams(y, N * H * W, K) ? RN_STREAM : 0);
+}
+
 void rn_conv_run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r,
                  int thread, int threads)
 {
     c->algo[pass]->run(c, pass, r, thread, threads);
+    rn_fence();
 }
 
 void rn_conv_bias_grad(const struct rn_conv *c, const struct rn_conv_run *r, int thread,

@@ -109,6 +109,10 @@ void rn_conv_pack(const struct rn_conv *c, enum rn_pass pass, const float *w, co
 struct rn_call;
 void rn_conv_backward_data(const struct rn_call *c, int thread, int threads);
 
+/* What the algorithm of a pass, forward or backward-data, has its kernels do last: RN_RELU,
+ * RN_STREAM. */
+int rn_conv_end(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r);
+
 /* r->dbias[k] = sum of r->dy over all pixels; each thread has its channels. */
 void rn_conv_bias_grad(const struct rn_conv *c, const struct rn_conv_run *r, int thread,
                        int threads);

@@ -16,6 +16,7 @@
 
 enum {
     STRIPS = 16, /* of pictures, in backward-weights */
+    ROWS = 8,    /* of the output, that the kernel adds at a time there */
 };
 
 static bool fits(const struct rn_conv *c, enum rn_pass pass)
@@ -38,7 +39,7 @@ struct job {
     struct rn_grouped_view v;
     const float *x, *w, *bias, *res;
     float *y;
-    bool relu;
+    int end;           /* RN_RELU, RN_STREAM */
     const float *dy;   /* backward-weights, which adds to */
     float *sum;        /* [vectors][T][width][nr] */
     const float *zero; /* a line of the ring in the padding */
@@ -76,9 +77,10 @@ static float *ring_row(const struct job *j, int h)
     return j->ring + (size_t)h % j->v.depth * j->v.block * rn_grouped_line(&j->v);
 }
 
-static float *dy_row(const struct job *j, size_t p)
+/* Row r of the band's dy. */
+static float *dy_row(const struct job *j, size_t r)
 {
-    return j->dys + p % j->v.band * j->v.block * rn_grouped_dy_line(&j->v);
+    return j->dys + r * j->v.block * rn_grouped_dy_line(&j->v);
 }
 
 /* A block of vectors of one picture. */
@@ -105,14 +107,14 @@ static void fill(const struct job *j, const struct part *of, int from, int to)
     }
 }
 
-/* The part's rows of dy. */
+/* The part's rows of dy, a band's. */
 static void fill_dy(const struct job *j, const struct part *of, struct rn_range rows)
 {
     const struct rn_grouped_view *v = &j->v;
     size_t Q = (size_t)v->w.out, first = of->n * (size_t)v->h.out;
 
     for (size_t p = rows.first; p < rows.last; p++)
-        j->c->k->cut(dy_row(j, p), rn_grouped_dy_line(v), v->nr,
+        j->c->k->cut(dy_row(j, p - rows.first), rn_grouped_dy_line(v), v->nr,
                      j->dy + (first + p) * Q * v->C + of->vector * v->nr, v->C, Q,
                      part_channels(v, of));
 }
@@ -150,21 +152,27 @@ static void run_line(const struct job *j, const struct part *of, size_t i, size_
         size_t T =
             find_taps(j, i, rn_grouped_sight(&v->h, (int)p), rn_grouped_sight(&v->w, (int)q), x);
         j->c->k->group(j->y + at, j->res ? j->res + at : NULL, each * v->C, x, step, w,
-                       j->bias + channel, M, K, T, v->width, j->relu);
+                       j->bias + channel, M, K, T, v->width, j->end);
         w += T * v->width * nr;
     }
 }
 
-/* What vector i of the part adds to the sums in row p. */
-static void add_line(const struct job *j, const struct part *of, size_t i, size_t p)
+/* What vector i of the part adds to the sums in the rows of a band. */
+static void add_band(const struct job *j, const struct part *of, size_t i, struct rn_range band)
 {
     const struct rn_grouped_view *v = &j->v;
-    const float *x[RN_TAPS_MAX];
-    size_t T = find_taps(j, i, rn_grouped_sight(&v->h, (int)p), rn_grouped_sight(&v->w, 0), x);
+    const float *x[ROWS * RN_TAPS_MAX];
+    size_t T = (size_t)(v->h.taps * v->w.taps), line = rn_grouped_dy_line(v);
 
-    j->c->k->group_grad(j->sum + (of->vector + i) * rn_grouped_filter(v), x,
-                        (size_t)v->w.stride * v->nr, dy_row(j, p) + i * rn_grouped_dy_line(v),
-                        v->nr, (size_t)v->w.out, v->nr, T, v->width);
+    for (size_t p = band.first, rows; p < band.last; p += rows) {
+        rows = band.last - p < ROWS ? band.last - p : ROWS;
+        for (size_t r = 0; r < rows; r++)
+            find_taps(j, i, rn_grouped_sight(&v->h, (int)(p + r)), rn_grouped_sight(&v->w, 0),
+                      x + r * T);
+        j->c->k->group_grad(j->sum + (of->vector + i) * rn_grouped_filter(v), x,
+                            (size_t)v->w.stride * v->nr, dy_row(j, p - band.first) + i * line,
+                            v->nr, v->block * line, rows, (size_t)v->w.out, v->nr, T, v->width);
+    }
 }
 
 /* Rows r of a part's output. */
@@ -181,9 +189,12 @@ static void run_rows(const struct job *j, const struct part *of, struct rn_range
         next = last.first + last.n;
         if (j->v.weights)
             fill_dy(j, of, band);
-        for (size_t i = 0; i < of->vectors; i++)
-            for (size_t p = band.first; p < band.last; p++)
-                (j->v.weights ? add_line : run_line)(j, of, i, p);
+        for (size_t i = 0; i < of->vectors; i++) {
+            if (j->v.weights)
+                add_band(j, of, i, band);
+            for (size_t p = band.first; p < band.last && !j->v.weights; p++)
+                run_line(j, of, i, p);
+        }
     }
 }
 
@@ -274,7 +285,7 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
     j.x = forward ? r->x : r->dy;
     j.y = forward ? r->y : r->dx;
     j.res = forward ? r->residual : r->add ? r->dx : NULL;
-    j.relu = forward && r->relu;
+    j.end = rn_conv_end(c, pass, r);
     j.w = j.bias + v->vectors * v->nr;
     run_range(&j, rn_share((size_t)r->N * rn_divide_up(v->vectors, v->block) * (size_t)v->h.out,
                            thread, threads));

@@ -188,14 +188,14 @@ static void pack(const struct rn_conv *c, enum rn_pass pass, const float *w, con
 struct job {
     const struct rn_conv *c;
     const struct view *v;
-    const float *x;    /* source, at the group's first channel */
-    const float *w;    /* the group's panels, */
-    const float *next; /* and what is read after them; NULL */
-    bool streams;      /* rows lie side by side, and are the larger part of the traffic */
-    const float *bias; /* the group's, or NULL */
-    const float *res;  /* laid out like y; NULL */
-    float *y;          /* output, at the group's first channel */
-    bool relu;
+    const float *x;        /* source, at the group's first channel */
+    const float *w;        /* the group's panels, */
+    const float *next;     /* and what is read after them; NULL */
+    bool streams;          /* rows lie side by side, and are the larger part of the traffic */
+    const float *bias;     /* the group's, or NULL */
+    const float *res;      /* laid out like y; NULL */
+    float *y;              /* output, at the group's first channel */
+    int end;               /* RN_RELU, RN_STREAM */
     bool sparse;           /* taps in the padding are left out */
     size_t N, rows;        /* N * P * Q, by pictures, or by pixels when sparse; in */
     size_t run, tiles;     /* runs of so many rows, with so many tiles each */
@@ -336,7 +336,7 @@ static void run_block(const struct job *j, size_t first, size_t last, struct rn_
             bool rows = j->streams && (i + 1 < last ? p == r.first : p + 1 == r.last);
             igemm(j->y + p * nr, res, j->row + (m - start), j->pointer + (m - start) * T, w, bias,
                   rows ? j->x + (m + M) * C : rn_conv_fetch(after, i - first, step, nr, T * C),
-                  rows ? RN_LINE : step, M, columns, T, C, j->relu);
+                  rows ? RN_LINE : step, M, columns, T, C, j->end);
         }
     }
 }
@@ -388,7 +388,7 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
 {
     bool fwd = pass == RN_FORWARD;
     const float *w = (const float *)r->packed + bias_floats(c, pass);
-    struct job j = { .c = c, .relu = fwd && r->relu };
+    struct job j = { .c = c, .end = rn_conv_end(c, pass, r) };
     const float *zero = carve(&j, (char *)r->scratch + (size_t)thread * thread_scratch(c));
 
     for (int i = 0; i < views(c, pass); i++) {

@@ -20,6 +20,7 @@ enum {
 struct stem {
     const struct rn_conv *c;
     const struct rn_conv_run *r;
+    int end;               /* RN_RELU, RN_STREAM */
     size_t ld;             /* floats of a copied row */
     size_t rows;           /* output rows of a band */
     size_t pointed;        /* output rows that pointer and at are for */
@@ -114,7 +115,7 @@ static void multiply(const struct stem *s, float *y, const float *res)
         for (size_t p = 0; p < panels; p++)
             k->igemm(y + p * nr, res ? res + p * nr : NULL, s->at + m.first,
                      s->pointer + m.first * R, w + p * nr * R * run, bias + p * nr, NULL, 0,
-                     m.last - m.first, K - p * nr < nr ? K - p * nr : nr, R, run, s->r->relu);
+                     m.last - m.first, K - p * nr < nr ? K - p * nr : nr, R, run, s->end);
     }
 }
 
@@ -141,8 +142,8 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
     size_t bytes = plan(c, &s), P = (size_t)c->s.P;
     struct rn_range share = rn_share((size_t)r->N * P, thread, threads);
 
-    (void)pass;
     s.r = r;
+    s.end = rn_conv_end(c, pass, r);
     carve(&s, (char *)r->scratch + (size_t)thread * bytes);
     for (size_t i = share.first; i < share.last;) {
         size_t p = i % P, rows = share.last - i;

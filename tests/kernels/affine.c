@@ -12,7 +12,8 @@ struct shape {
 static void run(const struct rn_kernels *k, void *const *a, const void *arg)
 {
     const struct shape *s = arg;
-    k->affine(a[s->y], a[1], s->res ? a[2] : NULL, a[3], a[4], s->rows, s->C, s->relu);
+    k->affine(a[s->y], a[1], s->res ? a[2] : NULL, a[3], a[4], s->rows, s->C,
+              (s->relu ? RN_RELU : 0) | stream(a[s->y], s->C));
 }
 
 static struct job make(const struct shape *s)

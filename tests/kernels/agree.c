@@ -30,6 +30,11 @@ static float random_float(enum fill fill, size_t chain)
     return fill == SIZES_ONLY ? fabsf(v) : v;
 }
 
+int stream(const float *y, size_t ld)
+{
+    return (uintptr_t)y % (RN_LINE * sizeof *y) == 0 && ld % RN_LINE == 0 ? RN_STREAM : 0;
+}
+
 static bool is_bytes(const struct array *a)
 {
     return a->content == BYTES || a->content == INDICES;

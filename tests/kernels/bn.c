@@ -69,7 +69,8 @@ static void run_grad(const struct rn_kernels *k, void *const *a, const void *arg
 {
     const struct shape *s = arg;
     const struct rn_bn_back in = back(s, a + 2);
-    k->bn_grad(a[s->dx], s->dres ? a[1] : NULL, &in, a[8], a[9], s->rows, s->C, s->dres_add);
+    k->bn_grad(a[s->dx], s->dres ? a[1] : NULL, &in, a[8], a[9], s->rows, s->C, s->dres_add,
+               stream(a[1], s->C));
 }
 
 static struct job grad_job(const struct shape *s)

@@ -56,6 +56,9 @@ bool fused(const struct rn_kernels *k);
 /* More memory for a job's run, 64-byte aligned, guarded and watched as the arrays are. */
 void *take(size_t bytes);
 
+/* RN_STREAM where y may be streamed, whose pixels lie ld floats apart; else 0. */
+int stream(const float *y, size_t ld);
+
 /* The shortest time of call(arg), in seconds. */
 double fastest(void (*call)(void *arg), void *arg);
 

@@ -5,12 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAPS_MAX = 9, GAP = 3, M_MAX = 27 };
+enum { TAPS_MAX = 9, M_MAX = 27, ROWS_MAX = 3 };
 
 struct shape {
     size_t M, K, T, width, step; /* step: in pixels */
-    bool bias, res, accumulate, relu;
+    bool bias, res, accumulate, relu, stream;
+    size_t rows; /* the gradient's */
 };
+
+/* Floats from pixel to pixel of y or dy; may be streamed, or not. */
+static size_t pixel_floats(const struct shape *s)
+{
+    return s->stream ? (s->K / RN_LINE + 2) * RN_LINE : s->K + 3;
+}
 
 /* Pixels of x, [pixels][K]: tap t of output pixel m is pixel t + m * step. */
 static size_t pixels(const struct shape *s)
@@ -36,8 +43,9 @@ static void run_vector(const struct rn_kernels *k, float *y, const float *res, v
     for (size_t t = 0; t < s->T; t++)
         x[t] = in + t * nr;
     memcpy(bias, (float *)a[4] + k0, K * sizeof *bias);
-    k->group(y + k0, res ? res + k0 : NULL, s->K + GAP, x, s->step * nr, w, s->bias ? bias : NULL,
-             s->M, K, s->T, s->width, s->relu);
+    k->group(y + k0, res ? res + k0 : NULL, pixel_floats(s), x, s->step * nr, w,
+             s->bias ? bias : NULL, s->M, K, s->T, s->width,
+             (s->relu ? RN_RELU : 0) | stream(y, pixel_floats(s)));
 }
 
 static void run(const struct rn_kernels *k, void *const *a, const void *arg)
@@ -52,7 +60,7 @@ static void run(const struct rn_kernels *k, void *const *a, const void *arg)
 static bool check_shape(const struct rn_kernels *k, const struct rn_kernels *right,
                         const struct shape *s)
 {
-    size_t n = (s->M - 1) * (s->K + GAP) + s->K;
+    size_t n = (s->M - 1) * pixel_floats(s) + s->K;
     struct job j = { run,
                      s,
                      { { n, s->accumulate ? VALUES : CANARIES, 0 },
@@ -62,8 +70,9 @@ static bool check_shape(const struct rn_kernels *k, const struct rn_kernels *rig
                        { s->K, VALUES, 0 } },
                      s->T * s->width + 8,
                      "" };
-    snprintf(j.what, sizeof j.what, "group M %zu K %zu T %zu width %zu step %zu %d %d %d %d", s->M,
-             s->K, s->T, s->width, s->step, s->bias, s->res, s->accumulate, s->relu);
+    snprintf(j.what, sizeof j.what, "group M %zu K %zu T %zu width %zu step %zu %d %d %d %d %d",
+             s->M, s->K, s->T, s->width, s->step, s->bias, s->res, s->accumulate, s->relu,
+             s->stream);
     return agree(k, right, &j);
 }
 
@@ -81,8 +90,9 @@ static bool check(const struct rn_kernels *k, const struct rn_kernels *right)
         for (size_t K = width; K <= last; K += width)
             for (size_t M = 1 + K / width % 3; M <= M_MAX; M += K < 2 * width ? 1 : 7, i++) {
                 const struct shape s = {
-                    M,          K,          taps[i % 5], width,    1 + i / 5 % 2,
-                    i % 4 != 1, i % 3 == 1, i % 3 == 2,  i / 3 % 2
+                    M,          K,          taps[i % 5], width,     1 + i / 5 % 2,
+                    i % 4 != 1, i % 3 == 1, i % 3 == 2,  i / 3 % 2, i / 4 % 2,
+                    1
                 };
                 if (!check_shape(k, right, &s))
                     return false;
@@ -93,23 +103,31 @@ static bool check(const struct rn_kernels *k, const struct rn_kernels *right)
 
 /* ---- the gradient of the weights ---- */
 
+/* Floats from one row of dy to the next. */
+static size_t dy_row(const struct shape *s)
+{
+    return s->M * pixel_floats(s) + 1;
+}
+
 /* One of the table's vectors of channels from k0 on; a[0] is [T][width][K]. */
 static void grad_vector(const struct rn_kernels *k, void *const *a, const struct shape *s,
                         size_t k0)
 {
-    size_t nr = k->group_nr, K = s->K - k0 < nr ? s->K - k0 : nr, rows = s->T * s->width;
-    float *acc = take(rows * nr * sizeof *acc), *in = take(pixels(s) * nr * sizeof *in);
-    const float *x[TAPS_MAX];
-    memset(acc, 0, rows * nr * sizeof *acc);
-    memset(in, 0, pixels(s) * nr * sizeof *in);
-    for (size_t i = 0; i < rows; i++)
+    size_t nr = k->group_nr, K = s->K - k0 < nr ? s->K - k0 : nr, sums = s->T * s->width;
+    size_t n = s->rows * pixels(s);
+    float *acc = take(sums * nr * sizeof *acc), *in = take(n * nr * sizeof *in);
+    const float *x[ROWS_MAX * TAPS_MAX];
+    memset(acc, 0, sums * nr * sizeof *acc);
+    memset(in, 0, n * nr * sizeof *in);
+    for (size_t i = 0; i < sums; i++)
         memcpy(acc + i * nr, (float *)a[0] + i * s->K + k0, K * sizeof *acc);
-    for (size_t i = 0; i < pixels(s); i++)
+    for (size_t i = 0; i < n; i++)
         memcpy(in + i * nr, (float *)a[1] + i * s->K + k0, K * sizeof *in);
-    for (size_t t = 0; t < s->T; t++)
-        x[t] = in + t * nr;
-    k->group_grad(acc, x, s->step * nr, (float *)a[2] + k0, s->K + GAP, s->M, K, s->T, s->width);
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = 0; i < s->rows * s->T; i++) /* the last row first */
+        x[i] = in + ((s->rows - 1 - i / s->T) * pixels(s) + i % s->T) * nr;
+    k->group_grad(acc, x, s->step * nr, (float *)a[2] + k0, pixel_floats(s), dy_row(s), s->rows,
+                  s->M, K, s->T, s->width);
+    for (size_t i = 0; i < sums; i++)
         memcpy((float *)a[0] + i * s->K + k0, acc + i * nr, K * sizeof *acc);
 }
 
@@ -126,18 +144,23 @@ static bool check_grad(const struct rn_kernels *k, const struct rn_kernels *righ
     unsigned i = 0;
     for (size_t width = 1; width <= widest(k) && width <= widest(right); width *= 2)
         for (size_t K = width; K <= (4 * width < SIZES ? SIZES : 4 * width); K += width, i++) {
-            const struct shape s = {
-                .M = 1 + i % 13, .K = K, .T = taps[i % 5], .width = width, .step = 1 + i / 5 % 2
-            };
+            const struct shape s = { .M = 1 + i % 13,
+                                     .K = K,
+                                     .T = taps[i % 5],
+                                     .width = width,
+                                     .step = 1 + i / 5 % 2,
+                                     .rows = 1 + i % ROWS_MAX };
             struct job j = { run_grad,
                              &s,
                              { { s.T * width * K, VALUES, 0 },
-                               { pixels(&s) * K, VALUES, 0 },
-                               { (s.M - 1) * (K + GAP) + K, VALUES, 0 } },
-                             s.M + 1,
+                               { s.rows * pixels(&s) * K, VALUES, 0 },
+                               { (s.rows - 1) * dy_row(&s) + (s.M - 1) * pixel_floats(&s) + K,
+                                 VALUES, 0 } },
+                             s.rows * s.M + 1,
                              "" };
-            snprintf(j.what, sizeof j.what, "group_grad M %zu K %zu T %zu width %zu step %zu", s.M,
-                     K, s.T, s.width, s.step);
+            snprintf(j.what, sizeof j.what,
+                     "group_grad rows %zu M %zu K %zu T %zu width %zu step %zu", s.rows, s.M, K,
+                     s.T, s.width, s.step);
             if (!agree(k, right, &j))
                 return false;
         }
@@ -159,7 +182,7 @@ static void call(void *arg)
 {
     struct bench *b = arg;
     size_t nr = b->k->group_nr;
-    b->k->group(b->y, NULL, nr, b->x, nr, b->w, b->w, BENCH_M, nr, TAPS_MAX, b->width, true);
+    b->k->group(b->y, NULL, nr, b->x, nr, b->w, b->w, BENCH_M, nr, TAPS_MAX, b->width, RN_RELU);
 }
 
 static void bench_with(const struct rn_kernels *k, void (*measure)(struct bench *b))
@@ -190,7 +213,7 @@ static void call_grad(void *arg)
 {
     struct bench *b = arg;
     size_t nr = b->k->group_nr;
-    b->k->group_grad(b->w, b->x, nr, b->y, nr, BENCH_M, nr, TAPS_MAX, b->width);
+    b->k->group_grad(b->w, b->x, nr, b->y, nr, 0, 1, BENCH_M, nr, TAPS_MAX, b->width);
 }
 
 static void measure_grad(struct bench *b)

@@ -29,9 +29,9 @@ static void igemm(const struct rn_kernels *k)
     const float *const x[] = { &a, &zero, &b, &a }; /* [T][M] */
     const size_t row[] = { 3, 0 };
     float y[6];
-    k->igemm(y, NULL, row, x, w[0], bias, NULL, 0, 2, 3, 2, 1, false);
+    k->igemm(y, NULL, row, x, w[0], bias, NULL, 0, 2, 3, 2, 1, 0);
     EXPECT("igemm", y, 14, -5, -6, 19, 2, -9);
-    k->igemm(y, res, row, x, w[0], NULL, NULL, 0, 2, 3, 2, 1, true);
+    k->igemm(y, res, row, x, w[0], NULL, NULL, 0, 2, 3, 2, 1, RN_RELU);
     EXPECT("igemm", y, 5, 6, 0, 11, 14, 0);
 }
 
@@ -82,9 +82,9 @@ static void elementwise(const struct rn_kernels *k)
     EXPECT("add", y, -3, 5, NAN, 5);
     k->add(y, a, b, 4, true);
     EXPECT("add", y, 0, 5, NAN, 5);
-    k->affine(y, b, NULL, scale, shift, 2, 2, false);
+    k->affine(y, b, NULL, scale, shift, 2, 2, 0);
     EXPECT("affine", y, -3, 8, 3, 14);
-    k->affine(y, b, a, scale, shift, 2, 2, true);
+    k->affine(y, b, a, scale, shift, 2, 2, RN_RELU);
     EXPECT("affine", y, 0, 10, NAN, 14);
 }
 
@@ -109,13 +109,13 @@ static void bn(const struct rn_kernels *k)
     k->bn_grad_sums(sum, other, &alone, 2, 2);
     EXPECT("bn_grad_sums", sum, 4, 6);
     EXPECT("bn_grad_sums", other, 9, 12);
-    k->bn_grad(dx, dres, &behind, b, c, 2, 2, true);
+    k->bn_grad(dx, dres, &behind, b, c, 2, 2, true, false);
     EXPECT("bn_grad", dx, 7, -194, 41, 406);
     EXPECT("bn_grad", dres, 2, 1, 4, 1);
-    k->bn_grad(dx, dres, &from_x, b, c, 2, 2, false);
+    k->bn_grad(dx, dres, &from_x, b, c, 2, 2, false, false);
     EXPECT("bn_grad", dx, 5, -194, 35, 418);
     EXPECT("bn_grad", dres, 0, 0, 0, 4);
-    k->bn_grad(dx, NULL, &alone, b, c, 2, 2, false);
+    k->bn_grad(dx, NULL, &alone, b, c, 2, 2, false, false);
     EXPECT("bn_grad", dx, 7, -188, 41, 418);
 }
 

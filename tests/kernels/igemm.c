@@ -5,12 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIXELS = 5, TAPS_MAX = 9, ROW_GAP = 3 };
+enum { PIXELS = 5, TAPS_MAX = 9 };
 
 struct shape {
     size_t M, K, T, C;
-    bool bias, res, accumulate, relu, sparse;
+    bool bias, res, accumulate, relu, sparse, stream;
 };
+
+/* Floats from row to row of y; may be streamed, or not. */
+static size_t row_floats(const struct shape *s)
+{
+    return s->stream ? (s->K / RN_LINE + 2) * RN_LINE : s->K + 3;
+}
 
 /* Any of a few pixels, so that most rows come to the last one, which lies against a guard page. */
 static const float *pixel(const float *x, size_t C, size_t t, size_t m)
@@ -34,7 +40,7 @@ static void run_tile(const struct rn_kernels *k, float *y, const float *res, voi
     const float *x[TAPS_MAX * RN_MR_MAX];
     size_t row[RN_MR_MAX];
     for (size_t m = 0; m < M; m++) {
-        row[m] = (s->M - 1 - m0 - m) * (s->K + ROW_GAP) + k0;
+        row[m] = (s->M - 1 - m0 - m) * row_floats(s) + k0;
         for (size_t t = 0; t < s->T; t++)
             x[t * M + m] = left_out(s, t, m0 + m) ? NULL : pixel(a[2], s->C, t, m0 + m);
     }
@@ -45,7 +51,7 @@ static void run_tile(const struct rn_kernels *k, float *y, const float *res, voi
     memcpy(bias, (float *)a[4] + k0, K * sizeof *bias);
     (s->sparse ? k->igemm_sparse : k->igemm)(y, res, row, x, w, s->bias ? bias : NULL,
                                              M % 2 ? w : NULL, RN_LINE >> K % 3, M, K, s->T, s->C,
-                                             s->relu);
+                                             (s->relu ? RN_RELU : 0) | stream(y, row_floats(s)));
 }
 
 static void run(const struct rn_kernels *k, void *const *a, const void *arg)
@@ -61,7 +67,7 @@ static void run(const struct rn_kernels *k, void *const *a, const void *arg)
 static bool check_shape(const struct rn_kernels *k, const struct rn_kernels *right,
                         const struct shape *s)
 {
-    size_t n = (s->M - 1) * (s->K + ROW_GAP) + s->K;
+    size_t n = (s->M - 1) * row_floats(s) + s->K;
     struct job j = { run,
                      s,
                      { { n, s->accumulate ? VALUES : CANARIES, 0 },
@@ -71,9 +77,11 @@ static bool check_shape(const struct rn_kernels *k, const struct rn_kernels *rig
                        { s->K, VALUES, 0 } },
                      s->T * s->C + 4,
                      "" };
-    snprintf(j.what, sizeof j.what, "igemm%s M %zu K %zu T %zu C %zu bias %d res %d %d relu %d",
+    snprintf(j.what, sizeof j.what,
+             "igemm%s M %zu K %zu T %zu C %zu bias %d res %d %d relu %d "
+             "stream %d",
              s->sparse ? "_sparse" : "", s->M, s->K, s->T, s->C, s->bias, s->res, s->accumulate,
-             s->relu);
+             s->relu, s->stream);
     /* The same rows one by one: cutting must not change a bit. */
     struct rn_kernels single = *k;
     single.igemm_mr = 1;
@@ -88,7 +96,7 @@ static bool check_all(const struct rn_kernels *k, const struct rn_kernels *right
         for (size_t K = 1; K <= k->igemm_nr; K++, i++) {
             const struct shape s = { M,          K,          taps[i % 5], channels[i % 7],
                                      i % 4 != 1, i % 3 == 1, i % 3 == 2,  i / 3 % 2,
-                                     sparse };
+                                     sparse,     M % 2 == 0 };
             if (!check_shape(k, right, &s))
                 return false;
         }

@@ -253,8 +253,8 @@ static void test_loss(int N, int classes, double size, double smoothing)
     loss_team(logits, label, N, classes, smoothing, loss[1], d[1], 5);
     for (size_t i = 0; i < n; i++) {
         int b = (int)i / classes;
-        double *row = v + (size_t)(b * classes),
-               ref = loss_ref(row, classes, label[b], smoothing), h = 1e-5, was = v[i];
+        double *row = v + (size_t)(b * classes), ref = loss_ref(row, classes, label[b], smoothing),
+               h = 1e-5, was = v[i];
         right &= fabs(loss[0][b] - ref) <= 1e-12 * (1 + ref);
         right &= smoothing > 0 ||
                  loss[0][b] == rn_cross_entropy(logits + (size_t)(b * classes), classes, label[b]);

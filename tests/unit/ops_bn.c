@@ -1,6 +1,7 @@
 /* Batch norm: with and without fused residual and ReLU, statistics of the batch and running ones.
  */
 #include "opcheck.h"
+#include "ops/stream.h"
 
 enum { GAMMA, BETA, MEAN, VAR, TRACKED };
 static const float eps = 1e-5f, momentum = 0.1f;
@@ -124,9 +125,34 @@ static void test_offset(const char *isa)
     give_back(0);
 }
 
+/* Outputs so large that they go past the caches. */
+static void test_large(void)
+{
+    struct optest t = {
+        .text = "large", .N = 2, .training = true, .residual = true, .relu = true, .ref = bn_ref
+    };
+    bool right = bn_init(&t, 128, 130, 64);
+    double *y = take(t.ys, sizeof *y), *scale = take(t.ys, sizeof *scale);
+    struct how how = { .k = rn_kernels_get(), .threads = 3, .backward = true };
+    struct result r = run_op(&t, &t.in, t.dy, how), one;
+
+    ok(right && rn_streams(r.y, t.ys / 64, 64), "large batch norm: is streamed");
+    reference(&t, &t.in, y, scale);
+    ok(forward_right(&t, r.y, y, scale), "large batch norm: forward");
+    for (size_t i = 0; i < t.ys; i++)
+        right &= r.dres[i] == (r.y[i] <= 0 ? 0 : (float)t.dy[i]);
+    ok(right, "large batch norm: the residual's gradient");
+    how.threads = 1;
+    one = run_op(&t, &t.in, t.dy, how);
+    ok(same_result(&t, &one, &r), "large batch norm: the same bits on 1 and 3 threads");
+    rn_graph_release(&t.graph);
+    ok(give_back(0), "large batch norm: nothing else written");
+}
+
 int main(void)
 {
     const char *isa[ISAS];
+    test_large();
     test_bn("batch norm of 1 channel", 3, 5, 4, 1, false, false);
     test_bn("batch norm of 17", 3, 5, 5, 17, false, false);
     test_bn("batch norm of 33 with ReLU", 2, 7, 6, 33, false, true);

@@ -1,6 +1,7 @@
 /* Convolution and linear layer: odd channel counts, groups, strides, asymmetric padding, filters
  * that miss pixels. */
 #include "opcheck.h"
+#include "ops/stream.h"
 
 enum { BIAS = 1, RESIDUAL = 2, RELU = 4 };
 
@@ -304,6 +305,27 @@ static void test_strips(void)
     give_back(0);
 }
 
+/* Outputs so large that they go past the caches: too many pixels for optest_run(). */
+static void test_large(const char *text, struct rn_shape x, int K, int G, int R)
+{
+    struct optest t = { .text = text, .N = 2, .relu = true, .residual = true, .ref = conv_ref };
+    struct rn_node node = { .op = &rn_op_conv,
+                            .as.conv = { K, G, true, rn_window_square(R, 1, R / 2) } };
+    bool right = optest_init(&t, x, node);
+    double *y = take(t.ys, sizeof *y), *scale = take(t.ys, sizeof *scale);
+    struct how how = { .k = rn_kernels_get(), .threads = 3, .backward = true };
+    struct result r = run_op(&t, &t.in, t.dy, how), one;
+
+    ok(right && rn_streams(r.y, t.ys / (size_t)K, (size_t)K), "%s: is streamed", text);
+    reference(&t, &t.in, y, scale);
+    ok(forward_right(&t, r.y, y, scale), "%s: forward", text);
+    how.threads = 1;
+    one = run_op(&t, &t.in, t.dy, how);
+    ok(same_result(&t, &one, &r), "%s: the same bits on 1 and 3 threads", text);
+    rn_graph_release(&t.graph);
+    ok(give_back(0), "%s: nothing else written", text);
+}
+
 static void test_linear(const char *text, int N, int C, int K, bool relu)
 {
     struct optest t = { .text = text, .N = N, .relu = relu, .ref = linear_ref };
@@ -354,6 +376,9 @@ int main(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         test_conv(&cases[i]);
     test_strips();
+    test_large("1x1, large", (struct rn_shape){ 128, 130, 16 }, 64, 1, 1);
+    test_large("3x3 in groups, large", (struct rn_shape){ 128, 130, 64 }, 64, 16, 3);
+    test_large("a large stem", (struct rn_shape){ 128, 130, 3 }, 64, 1, 3);
     test_linear("linear, 512 to 10", 3, 512, 10, false);
     test_linear("linear, 17 to 33", 5, 17, 33, false);
     test_linear("linear, 1 to 1 with ReLU", 4, 1, 1, true);

@@ -44,8 +44,9 @@ void rn_bn_grad_sums_ref(float *sum, float *dot, const struct rn_bn_back *in, si
 }
 
 void rn_bn_grad_ref(float *dx, float *dres, const struct rn_bn_back *in, const float *b,
-                    const float *k, size_t rows, size_t C, bool dres_add)
+                    const float *k, size_t rows, size_t C, bool dres_add, bool stream)
 {
+    (void)stream;
     for (size_t r = 0; r < rows; r++) {
         for (size_t c = 0; c < C; c++) {
             size_t i = r * C + c;

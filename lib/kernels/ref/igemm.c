@@ -5,7 +5,7 @@
 
 void rn_igemm_sparse_ref(float *y, const float *res, const size_t *row, const float *const *x,
                          const float *w, const float *bias, const float *next, size_t step,
-                         size_t M, size_t K, size_t T, size_t C, bool relu)
+                         size_t M, size_t K, size_t T, size_t C, int end)
 {
     (void)next, (void)step;
     for (size_t m = 0; m < M; m++) {
@@ -16,14 +16,14 @@ void rn_igemm_sparse_ref(float *y, const float *res, const size_t *row, const fl
                     sum = fmaf(x[t * M + m][c], w[(t * C + c) * REF_IGEMM_NR + k], sum);
             if (res)
                 sum += res[row[m] + k];
-            y[row[m] + k] = relu ? ref_relu(sum) : sum;
+            y[row[m] + k] = end & RN_RELU ? ref_relu(sum) : sum;
         }
     }
 }
 
 void rn_igemm_ref(float *y, const float *res, const size_t *row, const float *const *x,
                   const float *w, const float *bias, const float *next, size_t step, size_t M,
-                  size_t K, size_t T, size_t C, bool relu)
+                  size_t K, size_t T, size_t C, int end)
 {
-    rn_igemm_sparse_ref(y, res, row, x, w, bias, next, step, M, K, T, C, relu);
+    rn_igemm_sparse_ref(y, res, row, x, w, bias, next, step, M, K, T, C, end);
 }

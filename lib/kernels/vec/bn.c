@@ -119,7 +119,7 @@ void RN_ISA(rn_bn_grad_sums)(float *sum, float *dot, const struct rn_bn_back *in
 struct grad {
     float *dx, *dres;
     const float *b, *k;
-    bool dres_add;
+    bool dres_add, stream;
 };
 
 TEMPLATE void grad(const struct grad *o, const struct rn_bn_back *p, size_t first, size_t c,
@@ -143,7 +143,7 @@ TEMPLATE void grad(const struct grad *o, const struct rn_bn_back *p, size_t firs
             if (o->dres && o->dres_add)
                 g += vload_n(o->dres + at, n);
             if (o->dres)
-                vstore_n(o->dres + at, g, n);
+                vput(o->dres + at, g, n, o->stream);
         }
     }
 }
@@ -167,9 +167,9 @@ TEMPLATE void grad_all(const struct grad *o, const struct rn_bn_back *in, size_t
 }
 
 void RN_ISA(rn_bn_grad)(float *dx, float *dres, const struct rn_bn_back *in, const float *b,
-                        const float *k, size_t rows, size_t C, bool dres_add)
+                        const float *k, size_t rows, size_t C, bool dres_add, bool stream)
 {
-    const struct grad o = { dx, dres, b, k, dres_add };
+    const struct grad o = { dx, dres, b, k, dres_add, stream };
     if (in->y)
         grad_all(&o, in, rows, C, FROM_Y);
     else if (in->shift)

@@ -21,7 +21,7 @@ struct job {
     size_t step;
     const float *w, *bias;
     size_t M, K, T;
-    bool relu;
+    int end;
 };
 
 TEMPLATE size_t chains(const size_t width)
@@ -116,9 +116,9 @@ TEMPLATE void tile(const struct job *j, size_t m0, const size_t M, const size_t 
             v += vswap(more[m], 8);
         if (j->res)
             v += vload_n(j->res + at, j->K);
-        if (j->relu)
+        if (j->end & RN_RELU)
             v = vrelu(v);
-        vstore_n(j->y + at, v, j->K);
+        vput(j->y + at, v, j->K, j->end & RN_STREAM);
     }
 }
 
@@ -135,12 +135,12 @@ EACH_ROWS(SHAPES)
 /* Tiles of floor or ceil of M / tiles pixels, so that none is a short one. */
 void RN_ISA(rn_group)(float *y, const float *res, size_t ldy, const float *const *x, size_t step,
                       const float *w, const float *bias, size_t M, size_t K, size_t T, size_t width,
-                      bool relu)
+                      int end)
 {
     static void (*const shape[][PIXELS])(const struct job *,
                                          size_t) = { NAMES(tile_1), NAMES(tile_2), NAMES(tile_4),
                                                      NAMES(tile_8), NAMES(tile_16) };
-    const struct job j = { y, res, ldy, x, step, w, bias, M, K, T, relu };
+    const struct job j = { y, res, ldy, x, step, w, bias, M, K, T, end };
     size_t tiles = (M + pixels(width) - 1) / pixels(width), each = M / tiles, more = M % tiles;
 
     for (size_t i = 0, m = 0; i < tiles; i++) {

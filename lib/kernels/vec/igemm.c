@@ -14,7 +14,7 @@ struct tile {
     const float *const *x;
     const float *w, *bias, *next;
     size_t M, K, T, C;
-    bool relu;
+    int end;
 };
 
 TEMPLATE void multiply(vf acc[][NV], const float *const *x, const float *w, const float *next,
@@ -84,9 +84,9 @@ TEMPLATE void finish(const struct tile *p, size_t at, vf v, size_t n)
 {
     if (p->res)
         v += vload_n(p->res + at, n);
-    if (p->relu)
+    if (p->end & RN_RELU)
         v = vrelu(v);
-    vstore_n(p->y + at, v, n);
+    vput(p->y + at, v, n, p->end & RN_STREAM);
 }
 
 TEMPLATE void compute(const struct tile *p, const size_t M, const size_t V, const size_t step,
@@ -148,18 +148,18 @@ static inline size_t kind(size_t K, size_t step)
 
 void RN_ISA(rn_igemm)(float *y, const float *res, const size_t *row, const float *const *x,
                       const float *w, const float *bias, const float *next, size_t step, size_t M,
-                      size_t K, size_t T, size_t C, bool relu)
+                      size_t K, size_t T, size_t C, int end)
 {
     static shape_fn *const shape[][ROWS_MAX] = KINDS();
-    const struct tile p = { y, res, row, x, w, bias, next, M, K, T, C, relu };
+    const struct tile p = { y, res, row, x, w, bias, next, M, K, T, C, end };
     shape[kind(K, step)][M - 1](&p);
 }
 
 void RN_ISA(rn_igemm_sparse)(float *y, const float *res, const size_t *row, const float *const *x,
                              const float *w, const float *bias, const float *next, size_t step,
-                             size_t M, size_t K, size_t T, size_t C, bool relu)
+                             size_t M, size_t K, size_t T, size_t C, int end)
 {
     static shape_fn *const shape[][ROWS_MAX] = KINDS(sparse_);
-    const struct tile p = { y, res, row, x, w, bias, next, M, K, T, C, relu };
+    const struct tile p = { y, res, row, x, w, bias, next, M, K, T, C, end };
     shape[kind(K, step)][M - 1](&p);
 }

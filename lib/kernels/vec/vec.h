@@ -177,6 +177,29 @@ static inline void vstore_n(float *p, vf v, size_t n)
 #endif
 }
 
+/* Past the caches, where the instruction set can: p is aligned to a vector. */
+static inline void vstream(float *p, vf v)
+{
+#if VB == 64
+    _mm512_stream_ps(p, (__m512)v);
+#elif VB == 32
+    _mm256_stream_ps(p, (__m256)v);
+#elif defined __SSE__
+    _mm_stream_ps(p, (__m128)v);
+#else
+    vstore(p, v);
+#endif
+}
+
+/* vstore_n() or, where `stream`, vstream() of a whole vector. */
+static inline void vput(float *p, vf v, size_t n, bool stream)
+{
+    if (stream && n == VL)
+        vstream(p, v);
+    else
+        vstore_n(p, v, n);
+}
+
 /* n lanes as bytes. */
 static inline void vstore_bytes(uint8_t *p, vi v, size_t n)
 {
