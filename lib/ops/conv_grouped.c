@@ -5,8 +5,8 @@
  * neighbours and in the nearest cache. Backward-data is the same with the filters turned and
  * transposed; under a stride, the outputs of each phase (row and column modulo the stride) meet
  * taps of their own, with gradients that are neighbours. Threads share the output rows of each
- * picture and block of vectors. Backward-weights adds row after row to sums of its own for each
- * strip of pictures; the strips are joined in their order.
+ * picture and block of vectors. Backward-weights adds a few rows at a time to sums of its own for
+ * each strip of pictures; the strips are joined in their order.
  */
 #include <string.h>
 
