@@ -213,7 +213,7 @@ static void masked_backward(const struct rn_call *c, int thread, int threads)
     bool in_place = !c->dx || c->dx_add; /* dy is read for the last time */
     float *dx = (in_place ? c->dy : c->dx) + at;
     const struct rn_bn_back in = back_at(c, at);
-    bool stream = !c->dres_add && rn_streams(c->dres, rows_of(c->node, c->N), C);
+    bool stream = c->dres && !c->dres_add && rn_streams(c->dres, rows_of(c->node, c->N), C);
     c->k->bn_grad(dx, c->dres ? c->dres + at : NULL, &in, s.b, s.k, rows, C, c->dres_add, stream);
     rn_fence();
     if (c->dx && c->dx_add)

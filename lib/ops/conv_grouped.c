@@ -157,6 +157,12 @@ static void run_line(const struct job *j, const struct part *of, size_t i, size_
     }
 }
 
+static void run_band(const struct job *j, const struct part *of, size_t i, struct rn_range band)
+{
+    for (size_t p = band.first; p < band.last; p++)
+        run_line(j, of, i, p);
+}
+
 /* What vector i of the part adds to the sums in the rows of a band. */
 static void add_band(const struct job *j, const struct part *of, size_t i, struct rn_range band)
 {
@@ -189,12 +195,8 @@ static void run_rows(const struct job *j, const struct part *of, struct rn_range
         next = last.first + last.n;
         if (j->v.weights)
             fill_dy(j, of, band);
-        for (size_t i = 0; i < of->vectors; i++) {
-            if (j->v.weights)
-                add_band(j, of, i, band);
-            for (size_t p = band.first; p < band.last && !j->v.weights; p++)
-                run_line(j, of, i, p);
-        }
+        for (size_t i = 0; i < of->vectors; i++)
+            (j->v.weights ? add_band : run_band)(j, of, i, band);
     }
 }
 

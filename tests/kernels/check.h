@@ -56,6 +56,12 @@ bool fused(const struct rn_kernels *k);
 /* More memory for a job's run, 64-byte aligned, guarded and watched as the arrays are. */
 void *take(size_t bytes);
 
+/* Floats between pixels of K channels that may be streamed, or that may not. */
+static inline size_t pixel_floats(size_t K, bool streamed)
+{
+    return streamed ? (K / RN_LINE + 2) * RN_LINE : K + 3;
+}
+
 /* RN_STREAM where y may be streamed, whose pixels lie ld floats apart; else 0. */
 int stream(const float *y, size_t ld);
 

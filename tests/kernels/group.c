@@ -13,12 +13,6 @@ struct shape {
     size_t rows; /* the gradient's */
 };
 
-/* Floats from pixel to pixel of y or dy; may be streamed, or not. */
-static size_t pixel_floats(const struct shape *s)
-{
-    return s->stream ? (s->K / RN_LINE + 2) * RN_LINE : s->K + 3;
-}
-
 /* Pixels of x, [pixels][K]: tap t of output pixel m is pixel t + m * step. */
 static size_t pixels(const struct shape *s)
 {
@@ -43,9 +37,9 @@ static void run_vector(const struct rn_kernels *k, float *y, const float *res, v
     for (size_t t = 0; t < s->T; t++)
         x[t] = in + t * nr;
     memcpy(bias, (float *)a[4] + k0, K * sizeof *bias);
-    k->group(y + k0, res ? res + k0 : NULL, pixel_floats(s), x, s->step * nr, w,
+    k->group(y + k0, res ? res + k0 : NULL, pixel_floats(s->K, s->stream), x, s->step * nr, w,
              s->bias ? bias : NULL, s->M, K, s->T, s->width,
-             (s->relu ? RN_RELU : 0) | stream(y, pixel_floats(s)));
+             (s->relu ? RN_RELU : 0) | stream(y, pixel_floats(s->K, s->stream)));
 }
 
 static void run(const struct rn_kernels *k, void *const *a, const void *arg)
@@ -60,7 +54,7 @@ static void run(const struct rn_kernels *k, void *const *a, const void *arg)
 static bool check_shape(const struct rn_kernels *k, const struct rn_kernels *right,
                         const struct shape *s)
 {
-    size_t n = (s->M - 1) * pixel_floats(s) + s->K;
+    size_t n = (s->M - 1) * pixel_floats(s->K, s->stream) + s->K;
     struct job j = { run,
                      s,
                      { { n, s->accumulate ? VALUES : CANARIES, 0 },
@@ -106,7 +100,7 @@ static bool check(const struct rn_kernels *k, const struct rn_kernels *right)
 /* Floats from one row of dy to the next. */
 static size_t dy_row(const struct shape *s)
 {
-    return s->M * pixel_floats(s) + 1;
+    return s->M * pixel_floats(s->K, s->stream) + 1;
 }
 
 /* One of the table's vectors of channels from k0 on; a[0] is [T][width][K]. */
@@ -125,8 +119,8 @@ static void grad_vector(const struct rn_kernels *k, void *const *a, const struct
         memcpy(in + i * nr, (float *)a[1] + i * s->K + k0, K * sizeof *in);
     for (size_t i = 0; i < s->rows * s->T; i++) /* the last row first */
         x[i] = in + ((s->rows - 1 - i / s->T) * pixels(s) + i % s->T) * nr;
-    k->group_grad(acc, x, s->step * nr, (float *)a[2] + k0, pixel_floats(s), dy_row(s), s->rows,
-                  s->M, K, s->T, s->width);
+    k->group_grad(acc, x, s->step * nr, (float *)a[2] + k0, pixel_floats(s->K, s->stream),
+                  dy_row(s), s->rows, s->M, K, s->T, s->width);
     for (size_t i = 0; i < sums; i++)
         memcpy((float *)a[0] + i * s->K + k0, acc + i * nr, K * sizeof *acc);
 }
@@ -154,7 +148,8 @@ static bool check_grad(const struct rn_kernels *k, const struct rn_kernels *righ
                              &s,
                              { { s.T * width * K, VALUES, 0 },
                                { s.rows * pixels(&s) * K, VALUES, 0 },
-                               { (s.rows - 1) * dy_row(&s) + (s.M - 1) * pixel_floats(&s) + K,
+                               { (s.rows - 1) * dy_row(&s) +
+                                     (s.M - 1) * pixel_floats(s.K, s.stream) + K,
                                  VALUES, 0 } },
                              s.rows * s.M + 1,
                              "" };

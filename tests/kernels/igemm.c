@@ -12,12 +12,6 @@ struct shape {
     bool bias, res, accumulate, relu, sparse, stream;
 };
 
-/* Floats from row to row of y; may be streamed, or not. */
-static size_t row_floats(const struct shape *s)
-{
-    return s->stream ? (s->K / RN_LINE + 2) * RN_LINE : s->K + 3;
-}
-
 /* Any of a few pixels, so that most rows come to the last one, which lies against a guard page. */
 static const float *pixel(const float *x, size_t C, size_t t, size_t m)
 {
@@ -40,7 +34,7 @@ static void run_tile(const struct rn_kernels *k, float *y, const float *res, voi
     const float *x[TAPS_MAX * RN_MR_MAX];
     size_t row[RN_MR_MAX];
     for (size_t m = 0; m < M; m++) {
-        row[m] = (s->M - 1 - m0 - m) * row_floats(s) + k0;
+        row[m] = (s->M - 1 - m0 - m) * pixel_floats(s->K, s->stream) + k0;
         for (size_t t = 0; t < s->T; t++)
             x[t * M + m] = left_out(s, t, m0 + m) ? NULL : pixel(a[2], s->C, t, m0 + m);
     }
@@ -49,9 +43,9 @@ static void run_tile(const struct rn_kernels *k, float *y, const float *res, voi
     for (size_t i = 0; i < s->T * s->C; i++)
         memcpy(w + i * nr, (float *)a[3] + i * s->K + k0, K * sizeof *w);
     memcpy(bias, (float *)a[4] + k0, K * sizeof *bias);
-    (s->sparse ? k->igemm_sparse : k->igemm)(y, res, row, x, w, s->bias ? bias : NULL,
-                                             M % 2 ? w : NULL, RN_LINE >> K % 3, M, K, s->T, s->C,
-                                             (s->relu ? RN_RELU : 0) | stream(y, row_floats(s)));
+    (s->sparse ? k->igemm_sparse : k->igemm)(
+        y, res, row, x, w, s->bias ? bias : NULL, M % 2 ? w : NULL, RN_LINE >> K % 3, M, K, s->T,
+        s->C, (s->relu ? RN_RELU : 0) | stream(y, pixel_floats(s->K, s->stream)));
 }
 
 static void run(const struct rn_kernels *k, void *const *a, const void *arg)
@@ -67,7 +61,7 @@ static void run(const struct rn_kernels *k, void *const *a, const void *arg)
 static bool check_shape(const struct rn_kernels *k, const struct rn_kernels *right,
                         const struct shape *s)
 {
-    size_t n = (s->M - 1) * row_floats(s) + s->K;
+    size_t n = (s->M - 1) * pixel_floats(s->K, s->stream) + s->K;
     struct job j = { run,
                      s,
                      { { n, s->accumulate ? VALUES : CANARIES, 0 },
@@ -78,8 +72,7 @@ static bool check_shape(const struct rn_kernels *k, const struct rn_kernels *rig
                      s->T * s->C + 4,
                      "" };
     snprintf(j.what, sizeof j.what,
-             "igemm%s M %zu K %zu T %zu C %zu bias %d res %d %d relu %d "
-             "stream %d",
+             "igemm%s M %zu K %zu T %zu C %zu bias %d res %d %d relu %d stream %d",
              s->sparse ? "_sparse" : "", s->M, s->K, s->T, s->C, s->bias, s->res, s->accumulate,
              s->relu, s->stream);
     /* The same rows one by one: cutting must not change a bit. */

@@ -178,7 +178,7 @@ static inline bool nan_goes(const struct optest *t, const double *clean, double 
 static inline bool nan_passes(const struct optest *t, const double *clean, struct how how)
 {
     bool right = true;
-    for (int n = 0; n < 2; n++) {
+    for (int n = 0; n < 4; n++) {
         right &= nan_goes(t, clean, t->in.x, t->xs, -1, how);
         if (t->residual)
             right &= nan_goes(t, clean, t->in.res, t->ys, -2, how);
