@@ -112,8 +112,8 @@ ubsan: ## the whole suite under the undefined-behaviour sanitizer
 	$(Q)$(MAKE) --no-print-directory check B=build/ubsan CFLAGS='$(SANFLAGS)' SAN='-fsanitize=undefined -fno-sanitize-recover=all'
 TSAN   := build/tsan/tests/unit
 tsan: ## the loader, training and sessions under clang's thread sanitizer, which libarcher tells of OpenMP's barriers
-	$(Q)$(MAKE) --no-print-directory $(JOBS) B=build/tsan CC=clang CFLAGS='-O1 -g' SAN=-fsanitize=thread $(addprefix $(TSAN)/,loader train load)
-	$(Q)for t in loader train load; do OMP_TOOL_LIBRARIES=$$(dirname $$(realpath $$(clang -print-file-name=libomp.so)))/libarcher.so \
+	$(Q)$(MAKE) --no-print-directory $(JOBS) B=build/tsan CC=clang CFLAGS='-O1 -g' SAN=-fsanitize=thread $(addprefix $(TSAN)/,loader train load team)
+	$(Q)for t in loader train load team; do OMP_TOOL_LIBRARIES=$$(dirname $$(realpath $$(clang -print-file-name=libomp.so)))/libarcher.so \
 	    TSAN_OPTIONS=ignore_noninstrumented_modules=1 $(TSAN)/$$t || exit 1; done
 SECONDS ?= 60
 fuzz: ## SECONDS=60 of clang's libFuzzer on each reader; without it the saved inputs and mutations of them

@@ -15,6 +15,7 @@ struct rn_graph;
 struct rn_kernels;
 struct rn_node;
 struct rn_shape;
+struct rn_todo;
 
 enum { RN_OP_PARAMS = 5 };
 
@@ -36,6 +37,7 @@ struct rn_call {
     float *y;
     void *saved;               /* op->saved(): written by forward, read by backward */
     void *scratch;             /* op->scratch(); shared by the team, 64-byte aligned */
+    struct rn_todo *todo;      /* by which threads take over work from each other; or NULL */
     void *param[RN_OP_PARAMS]; /* values, in the order of op->params() */
     const void *packed;        /* weights as rn_conv_pack() laid them out for the pass */
     const void *next;          /* those of the call that follows, to be fetched ahead */

@@ -194,7 +194,8 @@ int rn_session_plan(struct rn_session *s, const struct rn_model *m, int batch, i
         (status = rn_units_init(&s->units, &s->graph)))
         return status;
     s->step = rn_alloc((size_t)s->units.units, sizeof *s->step);
-    if (!s->step)
+    s->todo = rn_alloc((size_t)threads, sizeof *s->todo);
+    if (!s->step || !s->todo)
         return RN_EMEM;
     for (int i = 0; i < s->units.units; i++)
         init_step(s, i, k);

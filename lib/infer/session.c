@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "ops/team.h"
 #include "weights/modelfile.h"
 
 /* A session of m; w and path as for rn_session_load(). */
@@ -60,6 +59,7 @@ void rn_session_free(struct rn_session *s)
     if (!s)
         return;
     rn_arena_release(&s->arena);
+    rn_free(s->todo);
     rn_free(s->mirrored);
     rn_free(s->second);
     rn_free(s->step);
@@ -110,6 +110,7 @@ static void run_units(const struct rn_session *s, const struct slice *of, int fi
             call.residual = output(s, of, u->residual);
         call.y = i + 1 < s->units.units ? (float *)output(s, of, i) : of->logits;
         call.scratch = of->scratch;
+        call.todo = s->todo;
         s->step[i].op->forward(&call, of->thread, of->threads);
         if (of->threads > 1)
             rn_barrier();
@@ -141,36 +142,45 @@ static void run_slice(const struct rn_session *s, const struct slice *of)
     run_units(s, of, s->cut, s->units.units);
 }
 
-/* A batch in slices of one size, as far as that goes. */
-static void run_slices(const struct rn_session *s, const struct slice *batch)
+/* A batch in slices of one size, as far as that goes, by a team. */
+static void run_together(const struct rn_session *s, struct slice batch, int thread, int threads)
 {
-    size_t n = (size_t)batch->n, slices = rn_divide_up(n, batch->room);
+    size_t n = (size_t)batch.n, slices = rn_divide_up(n, batch.room);
 
+    batch.thread = thread;
+    batch.threads = threads;
     for (size_t i = 0; i < slices; i++) {
-        struct slice of = part(s, batch, rn_share(n, (int)i, (int)slices));
+        struct slice of = part(s, &batch, rn_share(n, (int)i, (int)slices));
         run_slice(s, &of);
     }
 }
 
-/* A batch, as one of `threads`; of: what the team has. */
-static void run_thread(const struct rn_session *s, struct slice of, int thread, int threads)
+/* Those pictures of a batch that one of its threads gets to. */
+static void run_alone(const struct rn_session *s, struct slice batch, int thread, int threads)
 {
     size_t me = (size_t)thread, team = (size_t)s->threads;
+    struct rn_work work;
+    struct rn_range r;
 
-    if (of.n / s->threads < s->alone || s->threads == 1) {
-        of.thread = thread;
-        of.threads = threads;
-    } else {
-        of = part(s, &of, rn_share((size_t)of.n, thread, threads));
-        of.thread = 0;
-        of.threads = 1;
-        of.room /= team;
-        of.near_room /= team;
-        of.scratch += me * s->scratch_alone;
-        of.outputs += me * of.room * s->bytes;
-        of.near += me * of.near_room * s->near_bytes;
+    batch.thread = 0;
+    batch.threads = 1;
+    batch.room /= team;
+    batch.near_room /= team;
+    batch.scratch += me * s->scratch_alone;
+    batch.outputs += me * batch.room * s->bytes;
+    batch.near += me * batch.near_room * s->near_bytes;
+    work = rn_work_begin(s->todo, (size_t)batch.n, 1, batch.room, thread, threads);
+    while (rn_work_next(&work, &r)) {
+        struct slice of = part(s, &batch, r);
+        run_slice(s, &of);
     }
-    run_slices(s, &of);
+}
+
+static void run_thread(const struct rn_session *s, const struct slice *batch, int thread,
+                       int threads)
+{
+    bool alone = s->threads > 1 && batch->n / s->threads >= s->alone;
+    (alone ? run_alone : run_together)(s, *batch, thread, threads);
 }
 
 static void run_batch(struct rn_session *s, const float *x, int n, float *logits)
@@ -183,7 +193,7 @@ static void run_batch(struct rn_session *s, const float *x, int n, float *logits
     all.near = s->arena.base + s->near;
     all.outputs = s->arena.base + s->outputs;
 #pragma omp parallel num_threads(s->threads)
-    run_thread(s, all, omp_get_thread_num(), omp_get_num_threads());
+    run_thread(s, &all, omp_get_thread_num(), omp_get_num_threads());
 }
 
 /* ---- pictures and their mirror images ---- */

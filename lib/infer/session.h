@@ -7,6 +7,7 @@
 #include "graph/fuse.h"
 #include "model/model.h"
 #include "ops/conv.h"
+#include "ops/team.h"
 #include "weights/format.h"
 
 /* One unit, ready to run: its call and where its memory lies in the arena. */
@@ -28,7 +29,7 @@ static inline bool rn_step_has_conv(const struct rn_step *s)
 /*
  * A batch goes through the network in slices, whose outputs bound the memory. Either the team works
  * on a slice together, or, when each thread gets pictures enough to be worth reading the weights by
- * itself, each takes its own slices and waits for nobody. The first units of most networks have
+ * itself, each takes slices of its share and then of others' and waits for nobody. The first units of most networks have
  * much to read and write and few weights: they run through a slice by a few pictures at a time, so
  * that their outputs, the near ones, stay in the cache.
  */
@@ -49,6 +50,7 @@ struct rn_session {
     float *mirrored;          /* [batch][pixels]; NULL: pictures as they are alone */
     float *second;            /* [batch][classes], what the mirrored ones give */
     struct rn_arena arena;
+    struct rn_todo *todo; /* [threads] */
     /* Told of each unit's output when it is there: for one picture on one thread. May be NULL. */
     void (*watch)(void *watcher, int unit, const float *y);
     void *watcher;

@@ -81,16 +81,32 @@ static double join(const float *v, size_t chunks, size_t C, size_t c)
     return sum;
 }
 
+/* A pass over the pixels, some chunks at a time. */
+static struct rn_work begin_chunks(const struct rn_call *c, int thread, int threads)
+{
+    enum { CHUNKS = 8 };
+    return rn_work_begin(c->todo, chunks_of(c->node, c->N), 1, CHUNKS, thread, threads);
+}
+
+/* The pixels of some chunks. */
+static struct rn_range rows_in(const struct rn_call *c, struct rn_range chunks)
+{
+    size_t rows = rows_of(c->node, c->N), last = chunks.last * CHUNK;
+    return (struct rn_range){ chunks.first * CHUNK, last < rows ? last : rows };
+}
+
 /* ---- forward ---- */
 
 static void batch_sums(const struct rn_call *c, const struct space *s, int thread, int threads)
 {
     size_t C = (size_t)c->node->y.C, rows = rows_of(c->node, c->N);
-    struct rn_range r = rn_share(chunks_of(c->node, c->N), thread, threads);
+    struct rn_work w = begin_chunks(c, thread, threads);
+    struct rn_range r;
 
-    for (size_t i = r.first; i < r.last; i++)
-        c->k->bn_sums(s->sum + i * C, s->square + i * C, c->x + i * CHUNK * C, c->x,
-                      chunk_rows(rows, i), C);
+    while (rn_work_next(&w, &r))
+        for (size_t i = r.first; i < r.last; i++)
+            c->k->bn_sums(s->sum + i * C, s->square + i * C, c->x + i * CHUNK * C, c->x,
+                          chunk_rows(rows, i), C);
 }
 
 /* Sums (about the first row of x) -> statistics, scale and shift, running statistics. */
@@ -123,13 +139,27 @@ static void batch_statistics(const struct rn_call *c, const struct space *s, int
         ++*(int64_t *)c->param[TRACKED];
 }
 
+/* y = scale * x + shift, and what is fused behind it, for some pixels. */
+static void normalise(const struct rn_call *c, const float *scale, const float *shift,
+                      struct rn_range rows)
+{
+    size_t C = (size_t)c->node->y.C, at = rows.first * C;
+    bool stream =
+        c->y != c->x && c->y != c->residual && rn_streams(c->y, rows_of(c->node, c->N), C);
+
+    c->k->affine(c->y + at, c->x + at, c->residual && !c->keep ? c->residual + at : NULL, scale,
+                 shift, rows.last - rows.first, C,
+                 (c->relu && !c->keep ? RN_RELU : 0) | (stream ? RN_STREAM : 0));
+    if (c->keep)
+        rn_epilogue_forward(c, c->y, (struct rn_range){ at, rows.last * C });
+}
+
 static void forward(const struct rn_call *c, int thread, int threads)
 {
-    size_t C = (size_t)c->node->y.C;
     const float *scale = c->packed, *shift = NULL;
 
     if (!c->training) {
-        shift = scale + C;
+        shift = scale + c->node->y.C;
     } else {
         struct space s = space_at(c);
         batch_sums(c, &s, thread, threads);
@@ -139,16 +169,10 @@ static void forward(const struct rn_call *c, int thread, int threads)
         scale = saved_at(c).scale;
         shift = saved_at(c).shift;
     }
-    struct rn_range r = rn_share(rows_of(c->node, c->N), thread, threads);
-    size_t at = r.first * C;
-    bool stream =
-        c->y != c->x && c->y != c->residual && rn_streams(c->y, rows_of(c->node, c->N), C);
-    c->k->affine(c->y + at, c->x + at, c->residual && !c->keep ? c->residual + at : NULL, scale,
-                 shift, r.last - r.first, C,
-                 (c->relu && !c->keep ? RN_RELU : 0) | (stream ? RN_STREAM : 0));
+    struct rn_work w = begin_chunks(c, thread, threads);
+    for (struct rn_range r; rn_work_next(&w, &r);)
+        normalise(c, scale, shift, rows_in(c, r));
     rn_fence();
-    if (c->keep)
-        rn_epilogue_forward(c, c->y, (struct rn_range){ at, r.last * C });
 }
 
 /* ---- backward ---- */
@@ -169,12 +193,14 @@ static struct rn_bn_back back_at(const struct rn_call *c, size_t at)
 static void gradient_sums(const struct rn_call *c, const struct space *s, int thread, int threads)
 {
     size_t C = (size_t)c->node->y.C, rows = rows_of(c->node, c->N);
-    struct rn_range r = rn_share(chunks_of(c->node, c->N), thread, threads);
+    struct rn_work w = begin_chunks(c, thread, threads);
+    struct rn_range r;
 
-    for (size_t i = r.first; i < r.last; i++) {
-        const struct rn_bn_back in = back_at(c, i * CHUNK * C);
-        c->k->bn_grad_sums(s->sum + i * C, s->square + i * C, &in, chunk_rows(rows, i), C);
-    }
+    while (rn_work_next(&w, &r))
+        for (size_t i = r.first; i < r.last; i++) {
+            const struct rn_bn_back in = back_at(c, i * CHUNK * C);
+            c->k->bn_grad_sums(s->sum + i * C, s->square + i * C, &in, chunk_rows(rows, i), C);
+        }
 }
 
 /*
@@ -199,25 +225,32 @@ static void gradient_coefficients(const struct rn_call *c, const struct space *s
     }
 }
 
+/* The gradients of some pixels. */
+static void gradients(const struct rn_call *c, const struct space *s, struct rn_range rows)
+{
+    size_t C = (size_t)c->node->y.C, at = rows.first * C, n = rows.last - rows.first;
+    bool in_place = !c->dx || c->dx_add; /* dy is read for the last time */
+    float *dx = (in_place ? c->dy : c->dx) + at;
+    const struct rn_bn_back in = back_at(c, at);
+    bool stream = c->dres && !c->dres_add && rn_streams(c->dres, rows_of(c->node, c->N), C);
+
+    c->k->bn_grad(dx, c->dres ? c->dres + at : NULL, &in, s->b, s->k, n, C, c->dres_add, stream);
+    if (c->dx && c->dx_add)
+        c->k->add(c->dx + at, c->dx + at, dx, n * C, false);
+}
+
 static void masked_backward(const struct rn_call *c, int thread, int threads)
 {
-    size_t C = (size_t)c->node->y.C;
     struct space s = space_at(c);
 
     gradient_sums(c, &s, thread, threads);
     rn_barrier();
     gradient_coefficients(c, &s, thread, threads);
     rn_barrier();
-    struct rn_range r = rn_share(rows_of(c->node, c->N), thread, threads);
-    size_t at = r.first * C, rows = r.last - r.first;
-    bool in_place = !c->dx || c->dx_add; /* dy is read for the last time */
-    float *dx = (in_place ? c->dy : c->dx) + at;
-    const struct rn_bn_back in = back_at(c, at);
-    bool stream = c->dres && !c->dres_add && rn_streams(c->dres, rows_of(c->node, c->N), C);
-    c->k->bn_grad(dx, c->dres ? c->dres + at : NULL, &in, s.b, s.k, rows, C, c->dres_add, stream);
+    struct rn_work w = begin_chunks(c, thread, threads);
+    for (struct rn_range r; rn_work_next(&w, &r);)
+        gradients(c, &s, rows_in(c, r));
     rn_fence();
-    if (c->dx && c->dx_add)
-        c->k->add(c->dx + at, c->dx + at, dx, rows * C, false);
 }
 
 /* Stochastic depth makes the epilogue a pass of its own; what is left is batch norm alone. */

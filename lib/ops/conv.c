@@ -152,7 +152,8 @@ static void forward(const struct rn_call *c, int thread, int threads)
                                .residual = c->keep ? NULL : c->residual,
                                .relu = c->relu && !c->keep,
                                .y = c->y,
-                               .scratch = c->scratch };
+                               .scratch = c->scratch,
+                               .todo = c->todo };
     rn_conv_run(c->conv, RN_FORWARD, &run, thread, threads);
     if (!c->keep)
         return;
@@ -168,7 +169,8 @@ static void backward_weights(const struct rn_call *c, int thread, int threads)
                                .dy = c->dy,
                                .dw = c->dparam[0],
                                .dbias = c->dparam[1],
-                               .scratch = c->scratch };
+                               .scratch = c->scratch,
+                               .todo = c->todo };
     rn_epilogue_backward(c, thread, threads);
     rn_conv_run(c->conv, RN_BACKWARD_WEIGHTS, &run, thread, threads);
 }
@@ -180,7 +182,8 @@ void rn_conv_backward_data(const struct rn_call *c, int thread, int threads)
                                .dy = c->dy,
                                .dx = c->dx,
                                .add = c->dx_add,
-                               .scratch = c->scratch };
+                               .scratch = c->scratch,
+                               .todo = c->todo };
     rn_conv_run(c->conv, RN_BACKWARD_DATA, &run, thread, threads);
 }
 

@@ -22,6 +22,7 @@ struct rn_conv_shape {
 };
 
 struct rn_conv;
+struct rn_todo;
 
 /* One run of one pass over a batch; which fields are used depends on the pass. */
 struct rn_conv_run {
@@ -38,6 +39,7 @@ struct rn_conv_run {
     float *dw;             /* [K][C/G][R][S]     backward-weights */
     float *dbias;          /* [K] or NULL        backward-weights */
     void *scratch;         /* rn_conv_scratch() bytes, shared by the team */
+    struct rn_todo *todo;  /* by which threads take over work from each other; or NULL */
 };
 
 /* One way to compute a pass. run() is called by the whole team; it may use the team's barrier. */

@@ -220,6 +220,16 @@ static void run_range(const struct job *j, struct rn_range r)
     }
 }
 
+static void share_rows(const struct job *j, const struct rn_conv_run *r, int thread, int threads)
+{
+    size_t rows = (size_t)r->N * rn_divide_up(j->v.vectors, j->v.block) * (size_t)j->v.h.out;
+    struct rn_work w = rn_work_begin(r->todo, rows, 1, rows, thread, threads);
+    struct rn_range some;
+
+    while (rn_work_next(&w, &some))
+        run_range(j, some);
+}
+
 /* ---- backward-weights ---- */
 
 /* Sum of vector i over the strips, to dw [K][width][T]. */
@@ -244,14 +254,15 @@ static void run_weights(struct job *j, const struct rn_conv_run *r, int thread, 
 {
     const struct rn_grouped_view *v = &j->v;
     size_t strips = strips_of(r->N), blocks = rn_divide_up(v->vectors, v->block);
-    struct rn_range mine = rn_share(strips * blocks, thread, threads);
-    struct rn_range vectors = rn_share(v->vectors, thread, threads);
+    struct rn_work w = rn_work_begin(r->todo, strips * blocks, 1, 1, thread, threads);
+    struct rn_range vectors = rn_share(v->vectors, thread, threads), one;
     float *sums = j->sum;
 
-    for (size_t i = mine.first; i < mine.last; i++) {
-        struct rn_range pictures = rn_share((size_t)r->N, (int)(i / blocks), (int)strips);
-        struct part of = make_part(v, 0, i % blocks);
-        j->sum = sums + i / blocks * strip_floats(v);
+    while (rn_work_next(&w, &one)) {
+        size_t strip = one.first / blocks;
+        struct rn_range pictures = rn_share((size_t)r->N, (int)strip, (int)strips);
+        struct part of = make_part(v, 0, one.first % blocks);
+        j->sum = sums + strip * strip_floats(v);
         memset(j->sum + of.vector * rn_grouped_filter(v), 0,
                of.vectors * rn_grouped_filter(v) * sizeof *j->sum);
         for (of.n = pictures.first; of.n < pictures.last; of.n++)
@@ -289,8 +300,7 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
     j.res = forward ? r->residual : r->add ? r->dx : NULL;
     j.end = rn_conv_end(c, pass, r);
     j.w = j.bias + v->vectors * v->nr;
-    run_range(&j, rn_share((size_t)r->N * rn_divide_up(v->vectors, v->block) * (size_t)v->h.out,
-                           thread, threads));
+    share_rows(&j, r, thread, threads);
 }
 
 const struct rn_conv_algo rn_conv_grouped = { .name = "grouped",

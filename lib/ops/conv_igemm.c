@@ -14,9 +14,10 @@
 enum {
     POINTERS = 48 * 1024 / 8,  /* row pointers held for one block of tiles */
     BLOCK_FLOATS = 128 * 1024, /* source floats that a block of tiles reads: half of a common L2 */
-    SMALL_MAP = 5, /* up to here so many taps lie in the padding that they are left out */
-    CHANNELS = 16, /* packed together: the taps of so many share cache lines */
-    BATCH_MIN = 4, /* pictures that make tiles of one pixel, with the same taps in all */
+    SMALL_MAP = 5,  /* up to here so many taps lie in the padding that they are left out */
+    CHANNELS = 16,  /* packed together: the taps of so many share cache lines */
+    BATCH_MIN = 4,  /* pictures that make tiles of one pixel, with the same taps in all */
+    GROUPS_MIN = 8, /* for each thread, that make it worth sharing them */
 };
 
 /* How output pixels read a source map: output (p, q) of the view reads source row p * step_h +
@@ -309,6 +310,11 @@ static size_t tiles_per_block(const struct job *j)
     return tiles ? tiles : 1;
 }
 
+static const float *panel_at(const struct job *j, size_t panel)
+{
+    return j->w + panel * j->c->k->igemm_nr * (size_t)j->v->T * (size_t)j->v->C;
+}
+
 /*
  * Tiles first .. last with the panels of r; next: what is read after those. The first panel fetches
  * the rows of the tile behind each, the last the first rows of the block behind, the others the
@@ -328,8 +334,8 @@ static void run_block(const struct job *j, size_t first, size_t last, struct rn_
     }
     for (size_t p = r.first; p < r.last; p++) {
         size_t columns = K - p * nr < nr ? K - p * nr : nr;
-        const float *w = j->w + p * nr * T * C, *bias = j->bias ? j->bias + p * nr : NULL;
-        const float *after = p + 1 < r.last ? w + nr * T * C : next;
+        const float *w = panel_at(j, p), *bias = j->bias ? j->bias + p * nr : NULL;
+        const float *after = p + 1 < r.last ? panel_at(j, p + 1) : next;
         const float *res = j->res ? j->res + p * nr : NULL;
         for (size_t i = first; i < last; i++) {
             size_t m = tile_start(j, i), M = tile_start(j, i + 1) - m;
@@ -341,21 +347,32 @@ static void run_block(const struct job *j, size_t first, size_t last, struct rn_
     }
 }
 
-/* Threads share the panels where weights are the larger part of the traffic, else the rows. */
-static void run_job(const struct job *j, int thread, int threads)
+/* All tiles with the panels of r; next: as in run_block(), after the last tile. */
+static void run_panels(const struct job *j, struct rn_range r, const float *next)
 {
-    size_t nr = j->c->k->igemm_nr, panels = rn_divide_up((size_t)j->v->K, nr);
     size_t tiles = tiles_of(j), block = tiles_per_block(j);
-    struct rn_range by_panel = { 0, panels }, by_tile = { 0, tiles };
 
-    if (weighs_more(j) && panels >= (size_t)threads)
-        by_panel = rn_share(panels, thread, threads);
-    else
-        by_tile = rn_share(tiles, thread, threads);
-    for (size_t i = by_tile.first; i < by_tile.last; i += block) {
-        bool more = i + block < by_tile.last;
-        run_block(j, i, more ? i + block : by_tile.last, by_panel,
-                  more ? j->w + by_panel.first * nr * (size_t)j->v->T * (size_t)j->v->C : j->next);
+    for (size_t i = 0; i < tiles; i += block) {
+        bool more = i + block < tiles;
+        run_block(j, i, more ? i + block : tiles, r, more ? panel_at(j, r.first) : next);
+    }
+}
+
+/* Threads share the panels where weights are the larger part of the traffic, else the rows. */
+static void run_job(const struct job *j, struct rn_todo *todo, int thread, int threads)
+{
+    size_t panels = rn_divide_up((size_t)j->v->K, j->c->k->igemm_nr), tiles = tiles_of(j);
+    struct rn_range all = { 0, panels }, r;
+    struct rn_work w;
+
+    if (weighs_more(j) && panels >= (size_t)threads) {
+        w = rn_work_begin(todo, panels, 1, panels, thread, threads);
+        while (rn_work_next(&w, &r))
+            run_panels(j, r, w.more ? panel_at(j, r.last) : j->next);
+    } else {
+        w = rn_work_begin(todo, tiles, 1, tiles_per_block(j), thread, threads);
+        while (rn_work_next(&w, &r))
+            run_block(j, r.first, r.last, all, w.more ? j->w : j->next);
     }
 }
 
@@ -383,6 +400,45 @@ static const float *carve(struct job *j, char *base)
     return memset(base, 0, zeros);
 }
 
+/* Group g of view number i, whose panels begin at w. */
+static void set_group(struct job *j, enum rn_pass pass, const struct rn_conv_run *r, const float *w,
+                      int i, int g)
+{
+    const struct rn_conv *c = j->c;
+    const struct view *v = j->v;
+    bool fwd = pass == RN_FORWARD;
+    size_t group = view_floats(c, v) / (size_t)c->s.G;
+    size_t bias = bias_floats(c, pass) / (size_t)c->s.G;
+
+    j->x = (fwd ? r->x : r->dy) + g * v->C;
+    j->y = (fwd ? r->y : r->dx) + g * v->K;
+    j->res = fwd ? r->residual ? r->residual + g * v->K : NULL : r->add ? j->y : NULL;
+    j->bias = fwd ? (const float *)r->packed + (size_t)g * bias : NULL;
+    j->w = w + (size_t)g * group;
+    j->next = i + 1 < views(c, pass) || g + 1 < c->s.G ? j->w + group : r->next;
+}
+
+/* View number i: threads share the groups where there are many, else each group's work. */
+static void run_view(struct job *j, enum rn_pass pass, const struct rn_conv_run *r, const float *w,
+                     int i, int thread, int threads)
+{
+    int G = j->c->s.G;
+    bool many = G >= GROUPS_MIN * threads, one_block = tiles_of(j) <= tiles_per_block(j);
+    struct rn_work work = rn_work_begin(many ? r->todo : NULL, (size_t)G, 1, (size_t)G,
+                                        many ? thread : 0, many ? threads : 1);
+    struct rn_range groups;
+
+    while (rn_work_next(&work, &groups))
+        for (size_t g = groups.first; g < groups.last; g++) {
+            set_group(j, pass, r, w, i, (int)g);
+            j->shift = g > groups.first && one_block ? (size_t)j->v->C : 0;
+            if (many)
+                run_job(j, NULL, 0, 1);
+            else
+                run_job(j, G > 1 ? NULL : r->todo, thread, threads);
+        }
+}
+
 static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r, int thread,
                 int threads)
 {
@@ -394,25 +450,13 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
     for (int i = 0; i < views(c, pass); i++) {
         struct view v;
         make_view(c, pass, i, &v);
-        size_t group = view_floats(c, &v) / (size_t)c->s.G;
         j.v = &v;
         order_rows(&j, r->N);
         j.zero = j.sparse ? NULL : zero;
         j.streams = rows_adjoin(&v) && !weighs_more(&j);
-        bool one_block = tiles_of(&j) <= tiles_per_block(&j);
-        for (int g = 0; g < c->s.G && j.rows && !(r->add && !v.T && !fwd); g++) {
-            j.x = (fwd ? r->x : r->dy) + g * v.C;
-            j.y = (fwd ? r->y : r->dx) + g * v.K;
-            j.res = fwd ? r->residual ? r->residual + g * v.K : NULL : r->add ? j.y : NULL;
-            j.bias =
-                fwd ? (const float *)r->packed + (size_t)g * (bias_floats(c, pass) / (size_t)c->s.G)
-                    : NULL;
-            j.w = w + (size_t)g * group;
-            j.next = i + 1 < views(c, pass) || g + 1 < c->s.G ? j.w + group : r->next;
-            j.shift = g && one_block ? (size_t)v.C : 0;
-            run_job(&j, thread, threads);
-        }
-        w += group * (size_t)c->s.G;
+        if (j.rows && !(r->add && !v.T && !fwd))
+            run_view(&j, pass, r, w, i, thread, threads);
+        w += view_floats(c, &v);
     }
 }
 

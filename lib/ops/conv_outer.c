@@ -268,8 +268,7 @@ static void add_bias(const struct rn_conv *c, const struct plan *p, const struct
 static void run_strip(const struct rn_conv *c, const struct plan *p, const struct rn_conv_run *r,
                       const struct space *s, size_t strip, int thread, int threads)
 {
-    struct rn_range chunks = rn_share(p->chunks, (int)strip, (int)p->strips);
-    struct rn_range mine = rn_share(p->tasks, thread, threads);
+    struct rn_range chunks = rn_share(p->chunks, (int)strip, (int)p->strips), tiles;
 
     for (size_t i = chunks.first; i < chunks.last; i++) {
         struct chunk k = chunk_at(c, p, r->N, i);
@@ -282,7 +281,9 @@ static void run_strip(const struct rn_conv *c, const struct plan *p, const struc
         fill_offsets(c, p, &k, s->off, pixels);
         if (threads > 1)
             rn_barrier();
-        add_tiles(c, p, s, k.pixels, first, next, mine);
+        struct rn_work w = rn_work_begin(r->todo, p->tasks, 1, p->tasks, thread, threads);
+        while (rn_work_next(&w, &tiles))
+            add_tiles(c, p, s, k.pixels, first, next, tiles);
         if (r->dbias)
             add_bias(c, p, s, k.pixels, first, thread, threads);
         if (threads > 1)
@@ -353,10 +354,10 @@ static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv
     if (p.strips == 1) {
         run_strip(c, &p, r, &sum, 0, thread, threads);
     } else {
-        struct rn_range strips = rn_share(p.strips, thread, threads);
-        for (size_t i = strips.first; i < strips.last; i++) {
-            struct space s = space_at(c, &p, r->scratch, i, (size_t)thread);
-            run_strip(c, &p, r, &s, i, 0, 1);
+        struct rn_work w = rn_work_begin(r->todo, p.strips, 1, 1, thread, threads);
+        for (struct rn_range one; rn_work_next(&w, &one);) {
+            struct space s = space_at(c, &p, r->scratch, one.first, (size_t)thread);
+            run_strip(c, &p, r, &s, one.first, 0, 1);
         }
         rn_barrier();
         join_strips(sum.acc, p.strips, stride,

@@ -20,6 +20,7 @@
 enum {
     STRIPS = 16,
     CHUNK = 256,          /* pixels at most: a panel of x stays in L1, dy in L2 */
+    COPIED = 32,          /* of them at a time, where threads share them */
     DW_SMALL = 64 * 1024, /* floats: with more, strips would add more than they save */
     DY_FAR = 512,         /* floats between pixels of dy, that leave them few sets of a cache */
 };
@@ -161,15 +162,20 @@ static void add_tiles(const struct job *j, const float *x, float *sums, struct r
 /* The chunks of one strip, by a crew: one thread, or the whole team (then each has its tiles). */
 static void run_strip(const struct job *j, size_t strip, float *x, int thread, int threads)
 {
-    struct rn_range chunks = rn_share(j->p.chunks, (int)strip, (int)j->p.strips);
-    struct rn_range tiles = rn_share(j->p.panels * j->p.blocks, thread, threads);
+    struct rn_range chunks = rn_share(j->p.chunks, (int)strip, (int)j->p.strips), r;
+    size_t tiles = j->p.panels * j->p.blocks;
 
     for (size_t i = chunks.first; i < chunks.last; i++) {
         struct rn_range chunk = rn_share(j->p.pixels, (int)i, (int)j->p.chunks);
-        copy(j, x, chunk.first, rn_share(chunk.last - chunk.first, thread, threads));
+        size_t pixels = chunk.last - chunk.first;
+        struct rn_work w = rn_work_begin(j->r->todo, pixels, 1, COPIED, thread, threads);
+        while (rn_work_next(&w, &r))
+            copy(j, x, chunk.first, r);
         if (threads > 1)
             rn_barrier();
-        add_tiles(j, x, sums_at(j, strip), chunk, i == chunks.first, tiles);
+        w = rn_work_begin(j->r->todo, tiles, 1, tiles, thread, threads);
+        while (rn_work_next(&w, &r))
+            add_tiles(j, x, sums_at(j, strip), chunk, i == chunks.first, r);
         if (threads > 1)
             rn_barrier();
     }
@@ -189,10 +195,11 @@ static void join_strips(const struct job *j, struct rn_range r)
 
 static void run_strips(const struct job *j, int thread, int threads)
 {
-    struct rn_range strips = rn_share(j->p.strips, thread, threads);
+    struct rn_work w = rn_work_begin(j->r->todo, j->p.strips, 1, 1, thread, threads);
+    struct rn_range one;
 
-    for (size_t i = strips.first; i < strips.last; i++)
-        run_strip(j, i, copy_at(j, (size_t)thread), 0, 1);
+    while (rn_work_next(&w, &one))
+        run_strip(j, one.first, copy_at(j, (size_t)thread), 0, 1);
     rn_barrier();
     join_strips(j, rn_share(sum_floats(j->c, &j->p), thread, threads));
     rn_barrier();

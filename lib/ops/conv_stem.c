@@ -134,26 +134,33 @@ static void run_band(struct stem *s, size_t n, size_t p, size_t rows)
     multiply(s, s->r->y + y, s->r->residual ? s->r->residual + y : NULL);
 }
 
+/* Output rows r of all pictures. */
+static void run_rows(struct stem *s, struct rn_range r)
+{
+    size_t P = (size_t)s->c->s.P;
+
+    for (size_t i = r.first, rows; i < r.last; i += rows) {
+        size_t p = i % P;
+        rows = r.last - i < P - p ? r.last - i : P - p;
+        rows = rows < s->rows ? rows : s->rows;
+        run_band(s, i / P, p, rows);
+    }
+}
+
 /* Threads share the output rows of all pictures; each copies what its own rows read. */
 static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r, int thread,
                 int threads)
 {
     struct stem s;
-    size_t bytes = plan(c, &s), P = (size_t)c->s.P;
-    struct rn_range share = rn_share((size_t)r->N * P, thread, threads);
+    size_t bytes = plan(c, &s), all = (size_t)r->N * (size_t)c->s.P;
+    struct rn_work w = rn_work_begin(r->todo, all, 1, all, thread, threads);
+    struct rn_range rows;
 
     s.r = r;
     s.end = rn_conv_end(c, pass, r);
     carve(&s, (char *)r->scratch + (size_t)thread * bytes);
-    for (size_t i = share.first; i < share.last;) {
-        size_t p = i % P, rows = share.last - i;
-        if (rows > P - p)
-            rows = P - p;
-        if (rows > s.rows)
-            rows = s.rows;
-        run_band(&s, i / P, p, rows);
-        i += rows;
-    }
+    while (rn_work_next(&w, &rows))
+        run_rows(&s, rows);
 }
 
 static size_t scratch(const struct rn_conv *c, enum rn_pass pass, int N, int threads)

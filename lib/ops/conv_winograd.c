@@ -3,8 +3,8 @@
  * 36 multiplications for 16 outputs instead of 144, 25 for 9 instead of 81, 16 for 4 instead of 36.
  * A block of tiles of the input is transformed, (m + 2)^2 small matrix products follow, and the
  * outputs are transformed back with bias, residual and ReLU. Backward-data is the same with the
- * filters turned and transposed; backward-weights is in conv_winograd_weights.c. Threads are a grid
- * over tiles and output channels; the bits do not depend on it.
+ * filters turned and transposed; backward-weights is in conv_winograd_weights.c. Threads share the
+ * tiles, or where those are few the panels of output channels; the bits do not depend on it.
  */
 #include <string.h>
 
@@ -75,14 +75,15 @@ static void pack(const struct rn_conv *c, enum rn_pass pass, const float *w, con
 
 /* ---- running ---- */
 
-/* What one thread works on: some tiles, for some panels of output channels. */
+/* What one thread works on: a block of tiles at a time, for some panels of output channels. */
 struct job {
     const struct rn_conv *c;
     struct rn_wino_view v;
     const float *x, *u, *bias, *res;
     float *y;
     bool relu;
-    struct rn_range tiles, panels;
+    size_t tiles; /* of the batch */
+    struct rn_range panels;
     size_t k0, columns;   /* output channels of the panels */
     size_t block;         /* tiles that in and out have room for */
     size_t ld_in, ld_out; /* floats between the matrices */
@@ -128,7 +129,6 @@ static void carve(struct job *j, char *base, size_t block)
 
     j->block = block;
     j->ld_in = block * (size_t)v->C + RN_WINO_GAP;
-    j->ld_out = block * j->columns + RN_WINO_GAP;
     j->zero = memset(base, 0, zero_bytes(v));
     j->in = (float *)(base + zero_bytes(v));
     j->out = (float *)(base + zero_bytes(v) + transform_bytes(v, block, (size_t)v->C));
@@ -154,19 +154,14 @@ static size_t panel_threads(const struct rn_wino_view *v, size_t tiles, size_t t
     return best;
 }
 
-/* This thread's place in the grid; one that has none gets no tiles. */
-static void share(struct job *j, size_t tiles, int thread, int threads)
+static void set_panels(struct job *j, struct rn_range panels)
 {
-    const struct rn_wino_view *v = &j->v;
-    size_t nr = j->c->k->igemm_nr, end;
-    int b = (int)panel_threads(v, tiles, (size_t)threads), a = threads / b;
+    size_t nr = j->c->k->igemm_nr, end = panels.last * nr, K = (size_t)j->v.K;
 
-    if (thread < a * b)
-        j->tiles = rn_share(tiles, thread % a, a);
-    j->panels = rn_share(v->panels, thread / a % b, b);
-    j->k0 = j->panels.first * nr;
-    end = j->panels.last * nr;
-    j->columns = (end < (size_t)v->K ? end : (size_t)v->K) - j->k0;
+    j->panels = panels;
+    j->k0 = panels.first * nr;
+    j->columns = (end < K ? end : K) - j->k0;
+    j->ld_out = j->block * j->columns + RN_WINO_GAP;
 }
 
 /* The inputs of a strip into places from `at` on. */
@@ -180,10 +175,10 @@ static void transform_input(const struct job *j, const struct rn_wino_strip *s, 
                 s->tiles, (size_t)v->C);
 }
 
-/* The first of the panels in matrix e. */
-static const float *filters(const struct job *j, size_t e)
+/* The filters of a panel in matrix e. */
+static const float *filters(const struct job *j, size_t e, size_t panel)
 {
-    return j->u + (e * j->v.panels + j->panels.first) * (size_t)j->v.C * j->c->k->igemm_nr;
+    return j->u + (e * j->v.panels + panel) * (size_t)j->v.C * j->c->k->igemm_nr;
 }
 
 /* out[e][t][k] = sum over c of in[e][t][c] * u[e][c][k], for `tiles` tiles and one e. next: the
@@ -192,7 +187,7 @@ static void multiply(const struct job *j, size_t e, size_t tiles, const float *n
 {
     const struct rn_kernels *k = j->c->k;
     size_t C = (size_t)j->v.C, nr = k->igemm_nr;
-    const float *u = filters(j, e);
+    const float *u = filters(j, e, j->panels.first);
 
     for (size_t at = 0; at < j->columns; at += nr, u += C * nr) {
         size_t left = j->columns - at;
@@ -212,22 +207,75 @@ static void transform_output(const struct job *j, const struct rn_wino_strip *s,
                  j->bias + j->k0, s->tiles, j->columns, j->relu);
 }
 
-/* next: as in multiply(), after the last e. */
-static void run_block(const struct job *j, size_t first, size_t tiles, const float *next)
+static void transform_inputs(const struct job *j, struct rn_range tiles)
+{
+    struct rn_wino_strip s;
+
+    for (size_t t = tiles.first; t < tiles.last; t += s.tiles) {
+        s = rn_wino_strip(&j->v, t, tiles.last - t);
+        transform_input(j, &s, t - tiles.first);
+    }
+}
+
+/* The outputs of tiles whose inputs are transformed. next: as in multiply(), after the last e. */
+static void make_outputs(const struct job *j, struct rn_range tiles, const float *next)
 {
     size_t last = j->v.elements - 1;
     struct rn_wino_strip s;
 
-    for (size_t t = 0; t < tiles; t += s.tiles) {
-        s = rn_wino_strip(&j->v, first + t, tiles - t);
-        transform_input(j, &s, t);
-    }
     for (size_t e = 0; e <= last; e++)
-        multiply(j, e, tiles, e < last ? filters(j, e + 1) : next);
-    for (size_t t = 0; t < tiles; t += s.tiles) {
-        s = rn_wino_strip(&j->v, first + t, tiles - t);
-        transform_output(j, &s, t);
+        multiply(j, e, tiles.last - tiles.first,
+                 e < last ? filters(j, e + 1, j->panels.first) : next);
+    for (size_t t = tiles.first; t < tiles.last; t += s.tiles) {
+        s = rn_wino_strip(&j->v, t, tiles.last - t);
+        transform_output(j, &s, t - tiles.first);
     }
+}
+
+/* Tiles for the panels that are set, shared by a team. */
+static void share_tiles(const struct job *j, struct rn_todo *todo, const float *next, int thread,
+                        int threads)
+{
+    struct rn_work w = rn_work_begin(todo, j->tiles, j->c->k->igemm_mr, j->block, thread, threads);
+    struct rn_range tiles;
+
+    while (rn_work_next(&w, &tiles)) {
+        transform_inputs(j, tiles);
+        make_outputs(j, tiles, w.more ? filters(j, 0, j->panels.first) : next);
+    }
+}
+
+/* All tiles, which each thread transforms, with panels shared by a team. */
+static void share_panels(struct job *j, struct rn_todo *todo, const float *next, int thread,
+                         int threads)
+{
+    struct rn_range tiles, panels;
+
+    for (size_t t = 0; t < j->tiles; t = tiles.last) {
+        tiles = (struct rn_range){ t, j->tiles - t < j->block ? j->tiles : t + j->block };
+        transform_inputs(j, tiles);
+        struct rn_work w = rn_work_begin(todo, j->v.panels, 1, j->v.panels, thread, threads);
+        while (rn_work_next(&w, &panels)) {
+            set_panels(j, panels);
+            make_outputs(j, tiles, w.more ? filters(j, 0, panels.last) : next);
+        }
+    }
+}
+
+/* The threads in teams of `down`, the last one larger where that leaves some: each has its share of
+ * the panels, and shares the tiles. Teams of one thread share the panels instead. */
+static void share(struct job *j, const struct rn_conv_run *r, int thread, int threads)
+{
+    int teams = (int)panel_threads(&j->v, j->tiles, (size_t)threads), down = threads / teams;
+    int team = thread / down < teams ? thread / down : teams - 1, first = team * down;
+    int last = team + 1 < teams ? first + down : threads;
+
+    if (teams > 1 && down == 1) {
+        share_panels(j, r->todo, r->next, thread, threads);
+        return;
+    }
+    set_panels(j, rn_share(j->v.panels, team, teams));
+    share_tiles(j, r->todo ? r->todo + first : NULL, r->next, thread - first, last - first);
 }
 
 static void run_outputs(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r,
@@ -235,19 +283,16 @@ static void run_outputs(const struct rn_conv *c, enum rn_pass pass, const struct
 {
     bool forward = pass == RN_FORWARD;
     struct job j = { .c = c, .v = rn_wino_view(c, pass), .bias = r->packed };
-    size_t tiles = (size_t)r->N * j.v.rows * j.v.cols, block = block_tiles(&j.v, tiles);
 
+    j.tiles = (size_t)r->N * j.v.rows * j.v.cols;
     j.x = forward ? r->x : r->dy;
     j.y = forward ? r->y : r->dx;
     j.res = forward ? r->residual : r->add ? r->dx : NULL;
     j.relu = forward && r->relu;
     j.u = j.bias + j.v.panels * c->k->igemm_nr;
-    share(&j, tiles, thread, threads);
+    size_t block = block_tiles(&j.v, j.tiles);
     carve(&j, (char *)r->scratch + (size_t)thread * thread_bytes(&j.v, block), block);
-    for (size_t t = j.tiles.first, left; t < j.tiles.last; t += block) {
-        left = j.tiles.last - t;
-        run_block(&j, t, left < block ? left : block, left > block ? filters(&j, 0) : r->next);
-    }
+    share(&j, r, thread, threads);
 }
 
 static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r, int thread,

@@ -214,18 +214,22 @@ static void add_tiles(const struct job *j, float *sums, size_t i, size_t tiles, 
 static void add_chunk(const struct job *j, float *sums, size_t at, size_t tiles, bool first,
                       int thread, int threads)
 {
-    struct rn_range t = rn_share(tiles, thread, threads);
-    struct rn_range mine = rn_share(j->v.elements * element_tiles(j), thread, threads);
+    size_t outers = j->v.elements * element_tiles(j);
+    struct rn_work w = rn_work_begin(j->r->todo, tiles, 1, tiles, thread, threads);
+    struct rn_range r;
     struct rn_wino_strip s;
 
-    for (size_t i = t.first; i < t.last; i += s.tiles) {
-        s = rn_wino_strip(&j->v, at + i, t.last - i);
-        transform_strip(j, &s, i);
-    }
+    while (rn_work_next(&w, &r))
+        for (size_t i = r.first; i < r.last; i += s.tiles) {
+            s = rn_wino_strip(&j->v, at + i, r.last - i);
+            transform_strip(j, &s, i);
+        }
     if (threads > 1)
         rn_barrier();
-    for (size_t i = mine.first; i < mine.last; i++)
-        add_tiles(j, sums, i, tiles, first);
+    w = rn_work_begin(j->r->todo, outers, 1, outers, thread, threads);
+    while (rn_work_next(&w, &r))
+        for (size_t i = r.first; i < r.last; i++)
+            add_tiles(j, sums, i, tiles, first);
     if (threads > 1)
         rn_barrier();
 }
@@ -285,8 +289,6 @@ static void prepare(const struct job *j)
 /* All sums, complete when the threads have met. */
 static void add_all(struct job *j, int thread, int threads)
 {
-    struct rn_range mine = rn_share(j->groups, thread, threads);
-
     if (j->groups > 1 || thread == 0)
         prepare(j);
     if (j->groups == 1) {
@@ -294,8 +296,9 @@ static void add_all(struct job *j, int thread, int threads)
         add_group(j, 0, thread, threads);
         return;
     }
-    for (size_t g = mine.first; g < mine.last; g++)
-        add_group(j, g, 0, 1);
+    struct rn_work w = rn_work_begin(j->r->todo, j->groups, 1, 1, thread, threads);
+    for (struct rn_range one; rn_work_next(&w, &one);)
+        add_group(j, one.first, 0, 1);
     rn_barrier();
 }
 

@@ -59,43 +59,48 @@ static void max_forward(const struct rn_call *c, int thread, int threads)
 {
     const struct rn_node *n = c->node;
     size_t C = (size_t)n->y.C, P = (size_t)n->y.H, Q = (size_t)n->y.W;
-    struct rn_range r = rn_share((size_t)c->N * P, thread, threads);
+    struct rn_work w =
+        rn_work_begin(c->todo, (size_t)c->N * P, 1, (size_t)c->N * P, thread, threads);
+    struct rn_range r;
 
-    for (size_t i = r.first; i < r.last; i++) {
-        const float *image = c->x + i / P * rn_shape_count(n->x);
-        for (size_t q = 0; q < Q; q++) {
-            size_t offset[TAPS_MAX], at = (i * Q + q) * C;
-            const float *tap[TAPS_MAX];
-            size_t taps = window_pixels(n, (int)(i % P), (int)q, offset);
+    while (rn_work_next(&w, &r))
+        for (size_t i = r.first * Q; i < r.last * Q; i++) {
+            const float *image = c->x + i / (P * Q) * rn_shape_count(n->x), *tap[TAPS_MAX];
+            size_t offset[TAPS_MAX];
+            size_t taps = window_pixels(n, (int)(i / Q % P), (int)(i % Q), offset);
             for (size_t t = 0; t < taps; t++)
                 tap[t] = image + offset[t];
-            c->k->maxpool(c->y + at, c->saved ? (uint8_t *)c->saved + at : NULL, tap, taps, C);
+            c->k->maxpool(c->y + i * C, c->saved ? (uint8_t *)c->saved + i * C : NULL, tap, taps,
+                          C);
         }
-    }
 }
 
 /* Windows overlap, so one thread does a whole picture, its windows in order. */
-static void max_backward(const struct rn_call *c, int thread, int threads)
+static void picture_backward(const struct rn_call *c, size_t picture)
 {
     const struct rn_node *n = c->node;
     size_t C = (size_t)n->y.C, P = (size_t)n->y.H, Q = (size_t)n->y.W, X = rn_shape_count(n->x);
-    struct rn_range r = rn_share((size_t)c->N, thread, threads);
+    float *image = c->dx + picture * X;
 
+    if (!c->dx_add)
+        memset(image, 0, X * sizeof *image);
+    for (size_t j = 0; j < P * Q; j++) {
+        size_t offset[TAPS_MAX], at = (picture * P * Q + j) * C;
+        float *tap[TAPS_MAX];
+        size_t taps = window_pixels(n, (int)(j / Q), (int)(j % Q), offset);
+        for (size_t t = 0; t < taps; t++)
+            tap[t] = image + offset[t];
+        c->k->maxpool_grad(tap, (const uint8_t *)c->saved + at, c->dy + at, C);
+    }
+}
+
+static void max_backward(const struct rn_call *c, int thread, int threads)
+{
     if (!c->dx)
         return;
-    for (size_t i = r.first; i < r.last; i++) {
-        float *image = c->dx + i * X;
-        if (!c->dx_add)
-            memset(image, 0, X * sizeof *image);
-        for (size_t j = 0; j < P * Q; j++) {
-            size_t offset[TAPS_MAX], at = (i * P * Q + j) * C;
-            float *tap[TAPS_MAX];
-            size_t taps = window_pixels(n, (int)(j / Q), (int)(j % Q), offset);
-            for (size_t t = 0; t < taps; t++)
-                tap[t] = image + offset[t];
-            c->k->maxpool_grad(tap, (const uint8_t *)c->saved + at, c->dy + at, C);
-        }
-    }
+    struct rn_work w = rn_work_begin(c->todo, (size_t)c->N, 1, 1, thread, threads);
+    for (struct rn_range one; rn_work_next(&w, &one);)
+        picture_backward(c, one.first);
 }
 
 const struct rn_op rn_op_maxpool = {

@@ -9,6 +9,7 @@
 #include "kernels/kernels.h"
 #include "model/model.h"
 #include "ops/conv.h"
+#include "ops/team.h"
 
 static const double REPEAT_S = 0.005; /* a run of a small layer is too short to measure */
 
@@ -49,9 +50,10 @@ static int bench_init(struct bench *b, const struct rn_node *n, enum rn_pass pas
     rn_conv_plan(&b->conv, n, rn_kernels_get(), pass != RN_FORWARD);
     size_t packed = rn_conv_packed(&b->conv, pass);
     size_t scratch = rn_conv_scratch(&b->conv, pass, N, threads);
-    int status =
-        rn_arena_init(&b->arena, 2 * rn_align(x * 4) + 2 * rn_align(y * 4) + 2 * rn_align(wn * 4) +
-                                     rn_align(packed) + rn_align(scratch) + RN_ALIGN);
+    size_t todo = (size_t)threads * sizeof *b->run.todo;
+    int status = rn_arena_init(&b->arena, 2 * rn_align(x * 4) + 2 * rn_align(y * 4) +
+                                              2 * rn_align(wn * 4) + rn_align(packed) +
+                                              rn_align(scratch) + todo + RN_ALIGN);
     if (status)
         return status;
     float *w = random_floats(&b->arena, wn, 2);
@@ -65,7 +67,8 @@ static int bench_init(struct bench *b, const struct rn_node *n, enum rn_pass pas
                                    .dx = rn_arena_take(&b->arena, x * sizeof(float)),
                                    .dw = rn_arena_take(&b->arena, wn * sizeof(float)),
                                    .packed = to,
-                                   .scratch = rn_arena_take(&b->arena, scratch) };
+                                   .scratch = rn_arena_take(&b->arena, scratch),
+                                   .todo = rn_arena_take(&b->arena, todo) };
     return 0;
 }
 

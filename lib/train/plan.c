@@ -39,7 +39,7 @@ static int back(const struct planner *p, int i)
 static void init_op(struct planner *p, struct rn_train_op *o, const struct rn_node *n)
 {
     o->op = n->op;
-    o->call = (struct rn_call){ .node = n, .k = p->t->k, .training = true };
+    o->call = (struct rn_call){ .node = n, .k = p->t->k, .training = true, .todo = p->t->todo };
     for (int i = 0; i < n->params; i++)
         o->call.param[i] = rn_model_value(p->t->model, n, i);
     if (n->op == &rn_op_conv || n->op == &rn_op_linear) {

@@ -6,7 +6,6 @@
 
 #include "base/err.h"
 #include "ops/loss.h"
-#include "ops/team.h"
 #include "train/plan.h"
 
 static int trainer_init(struct rn_trainer *t, struct rn_model *m, int batch, int threads)
@@ -23,7 +22,8 @@ static int trainer_init(struct rn_trainer *t, struct rn_model *m, int batch, int
     t->unit = rn_alloc((size_t)t->units.units, sizeof *t->unit);
     t->grad = rn_alloc(params, sizeof *t->grad);
     t->velocity = rn_alloc(params, sizeof *t->velocity);
-    if (!t->unit || !t->grad || !t->velocity)
+    t->todo = rn_alloc((size_t)threads, sizeof *t->todo);
+    if (!t->unit || !t->grad || !t->velocity || !t->todo)
         return RN_EMEM;
     return rn_train_plan(t);
 }
@@ -74,6 +74,7 @@ void rn_trainer_free(struct rn_trainer *t)
     rn_free(t->grad);
     rn_free(t->velocity);
     rn_free(t->keep);
+    rn_free(t->todo);
     rn_free(t);
 }
 

@@ -10,6 +10,7 @@
 #include "graph/fuse.h"
 #include "model/model.h"
 #include "ops/conv.h"
+#include "ops/team.h"
 
 /* One op of a unit in training. */
 struct rn_train_op {
@@ -42,6 +43,7 @@ struct rn_trainer {
     float *keep;                /* [drops][batch]: a picture's factor of the block's branch */
     size_t bytes;               /* of the arena */
     struct rn_arena arena;
+    struct rn_todo *todo; /* [threads] */
 };
 
 /* Op o's call for a pass, with the unit's work memory shared out to it: packed weights, scratch. */

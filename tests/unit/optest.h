@@ -15,6 +15,7 @@
 #include "graph/graph.h"
 #include "kernels/kernels.h"
 #include "ops/conv.h"
+#include "ops/team.h"
 #include "rn.h"
 #include "tap.h"
 
@@ -270,6 +271,12 @@ static inline void *take_scratch(const struct optest *t, const struct rn_conv *c
     return take(bytes, 1);
 }
 
+static inline struct rn_todo *take_todo(int threads)
+{
+    size_t bytes = (size_t)threads * sizeof(struct rn_todo);
+    return memset(take(bytes, 1), 0, bytes);
+}
+
 /* Batch norm with running statistics is a scale and a shift, [2][C]. */
 static inline void *fold(const struct optest *t, const struct operands *o)
 {
@@ -351,6 +358,7 @@ static inline struct result run_planned(const struct optest *t, const struct ope
                          .y = r.y,
                          .saved = op->saved ? take(op->saved(t->node, t->N), 1) : NULL,
                          .scratch = take_scratch(t, conv, how.threads),
+                         .todo = take_todo(how.threads),
                          .packed = packed[0],
                          .dy = to_float(dy, t->ys),
                          .dx = r.dx,
