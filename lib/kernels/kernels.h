@@ -78,6 +78,13 @@ typedef void rn_group_grad_fn(float *acc, const float *const *x, size_t step, co
                               size_t ldy, size_t row, size_t rows, size_t M, size_t K, size_t T,
                               size_t width);
 
+/* Cache lines that will be read soon, n of them, `step` floats apart: a kernel fetches them into the
+ * second cache while it computes. A hint: they may lie anywhere. */
+struct rn_fetch {
+    const float *at;
+    size_t step, n;
+};
+
 /*
  * One tile of a sum of outer products (a convolution's weight gradient):
  *   acc[i*lda + j] = (first ? 0 : acc[i*lda + j]) + (sum over m of x[off[m] + i] * dy[m][j])
@@ -85,12 +92,12 @@ typedef void rn_group_grad_fn(float *acc, const float *const *x, size_t step, co
  *   acc   in/out  [I][outer_nr], rows lda floats apart
  *   x     in      base                   off  in  [M] offsets in floats
  *   dy    in      [M][outer_nr]
- *   next  NULL or where M cache lines begin that are read soon: they are fetched into the second
- *         cache meanwhile; a hint, they may end behind the array
+ *   fetch in      [fetches] or NULL for 0: a line with each pixel, one stretch after the other
  * 1 <= I <= outer_mr.
  */
 typedef void rn_outer_fn(float *acc, size_t lda, const float *x, const int32_t *off,
-                         const float *dy, size_t M, size_t I, bool first, const float *next);
+                         const float *dy, size_t M, size_t I, bool first,
+                         const struct rn_fetch *fetch, size_t fetches);
 
 /* The same for few columns: tiles of outer_narrow_mr and outer_narrow_nr; fetches nothing. */
 typedef rn_outer_fn rn_outer_narrow_fn;

@@ -230,12 +230,12 @@ static struct tile tile_at(const struct plan *p, size_t i)
     return t;
 }
 
-/* `next` is the next chunk's dy, which the tiles fetch meanwhile, or NULL. */
+/* next: the next chunk's dy, which the tiles fetch meanwhile, or NULL. */
 static void add_tiles(const struct rn_conv *c, const struct plan *p, const struct space *s,
                       size_t pixels, bool first, const float *next, struct rn_range r)
 {
     size_t mr = c->k->outer_mr, nr = c->k->outer_nr, S = (size_t)c->s.win.S;
-    size_t Cg = (size_t)(c->s.C / c->s.G), lines = rn_divide_up((size_t)c->s.K, LINE);
+    size_t Cg = (size_t)(c->s.C / c->s.G), K = (size_t)c->s.K;
 
     for (size_t i = r.first; i < r.last; i++) {
         struct tile t = tile_at(p, i);
@@ -244,9 +244,8 @@ static void add_tiles(const struct rn_conv *c, const struct plan *p, const struc
                                    : t.group * Cg + t.block * p->block;
         const float *x = s->x + channels + (row * (size_t)p->region_w + col) * (size_t)p->ld;
         const float *dy = s->dy + (t.group * p->panels + t.panel) * p->pixels * nr;
-        size_t part = rn_conv_part(i, p->tasks, lines);
-        c->k->outer(s->acc + i * mr * nr, nr, x, s->off, dy, pixels, t.channels, first,
-                    next && part < lines ? next + part * pixels * LINE : NULL);
+        const struct rn_fetch fetch = rn_conv_fetch_part(next, pixels * K, i, p->tasks);
+        c->k->outer(s->acc + i * mr * nr, nr, x, s->off, dy, pixels, t.channels, first, &fetch, 1);
     }
 }
 

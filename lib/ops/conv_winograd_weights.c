@@ -207,7 +207,7 @@ static void add_tiles(const struct job *j, float *sums, size_t i, size_t tiles, 
 
     p->outer(sums + i * j->tile, p->nr, j->in + e * j->ld_v + b * p->block, j->off,
              part_out(j, p) + e * j->ld_d + panel * j->chunk * p->nr, tiles,
-             block_channels(j, p, b), first, NULL);
+             block_channels(j, p, b), first, NULL, 0);
 }
 
 /* `tiles` tiles from `at` on to the sums, by threads in step. */

@@ -40,14 +40,14 @@ static void outer(const struct rn_kernels *k)
     const float x[] = { 1, 2, 9, 3, 4 }, dy[2][8] = { { 1, 10 }, { 1, 100 } };
     const int32_t off[] = { 3, 0 };
     float acc[16] = { 1000 };
-    k->outer(acc, 8, x, off, dy[0], 2, 2, false, NULL);
+    k->outer(acc, 8, x, off, dy[0], 2, 2, false, NULL, 0);
     EXPECT("outer", acc, 1004, 130, 0, 0, 0, 0, 0, 0, 6, 240, 0, 0, 0, 0, 0, 0);
-    k->outer(acc, 8, x, off, dy[0], 2, 2, true, NULL);
+    k->outer(acc, 8, x, off, dy[0], 2, 2, true, NULL, 0);
     EXPECT("outer", acc, 4, 130, 0, 0, 0, 0, 0, 0, 6, 240, 0, 0, 0, 0, 0, 0);
 
     const float narrow[2][2] = { { 1, 10 }, { 1, 100 } };
     float few[4] = { 1000 };
-    k->outer_narrow(few, 2, x, off, narrow[0], 2, 2, false, NULL);
+    k->outer_narrow(few, 2, x, off, narrow[0], 2, 2, false, NULL, 0);
     EXPECT("outer_narrow", few, 1004, 130, 6, 240);
 }
 

@@ -49,6 +49,7 @@ static void run_tile(const struct rn_kernels *k, void *const *a, const struct sh
     size_t size = ((I - 1) * lda + nr) * sizeof(float);
     float *tile = take(size), *dy = take(s->M * nr * sizeof *dy), *acc = a[0];
     int32_t off[M_MAX];
+    const struct rn_fetch fetch[] = { { dy, RN_LINE, s->M % 5 }, { tile, lda, I }, { dy, 0, 40 } };
     memset(dy, 0, s->M * nr * sizeof *dy);
     for (size_t m = 0; m < s->M; m++) {
         off[m] = (int32_t)(offset(s, m) + i0);
@@ -58,8 +59,8 @@ static void run_tile(const struct rn_kernels *k, void *const *a, const struct sh
     for (size_t i = 0; i < I; i++)
         memcpy(tile + i * lda, acc + (i0 + i) * s->J + j0, J * sizeof *tile);
     mark_gaps(tile, lda, s, I, NULL);
-    (s->narrow ? k->outer_narrow : k->outer)(tile, lda, a[1], off, dy, s->M, I, s->first,
-                                             s->M % 2 ? dy : NULL);
+    (s->narrow ? k->outer_narrow : k->outer)(tile, lda, a[1], off, dy, s->M, I, s->first, fetch,
+                                             s->M % 4);
     for (size_t i = 0; i < I; i++)
         memcpy(acc + (i0 + i) * s->J + j0, tile + i * lda, J * sizeof *tile);
     mark_gaps(tile, lda, s, I, acc);
@@ -125,7 +126,7 @@ struct bench {
 static void call(void *arg)
 {
     struct bench *b = arg;
-    b->fn(b->acc, b->nr, b->x, b->off, b->dy, b->M, b->mr, false, NULL);
+    b->fn(b->acc, b->nr, b->x, b->off, b->dy, b->M, b->mr, false, NULL, 0);
 }
 
 static void bench_pixels(const struct rn_kernels *k, size_t M, bool narrow)

@@ -17,15 +17,16 @@ static void outer(float *acc, size_t lda, const float *x, const int32_t *off, co
 }
 
 void rn_outer_ref(float *acc, size_t lda, const float *x, const int32_t *off, const float *dy,
-                  size_t M, size_t I, bool first, const float *next)
+                  size_t M, size_t I, bool first, const struct rn_fetch *fetch, size_t fetches)
 {
-    (void)next;
+    (void)fetch, (void)fetches;
     outer(acc, lda, x, off, dy, M, I, REF_OUTER_NR, first);
 }
 
 void rn_outer_narrow_ref(float *acc, size_t lda, const float *x, const int32_t *off,
-                         const float *dy, size_t M, size_t I, bool first, const float *next)
+                         const float *dy, size_t M, size_t I, bool first,
+                         const struct rn_fetch *fetch, size_t fetches)
 {
-    (void)next;
+    (void)fetch, (void)fetches;
     outer(acc, lda, x, off, dy, M, I, REF_OUTER_NARROW_NR, first);
 }

@@ -13,17 +13,16 @@ struct tile {
     const float *dy;
     size_t M;
     bool first;
-    const float *next;
+    const struct rn_fetch *fetch, *fetch_end;
 };
 
-TEMPLATE void compute(const struct tile *t, const size_t I, const size_t V)
+/* Adds pixels m .. last to the sums. */
+TEMPLATE void add(vf sum[RN_MR_MAX][NV], const struct tile *t, size_t m, size_t last,
+                  const size_t I, const size_t V)
 {
-    const float *dy = t->dy, *next = t->next ? t->next : dy;
-    vf sum[RN_MR_MAX][NV] = { 0 };
-    for (size_t m = 0; m < t->M; m++, dy += V * VL) {
+    const float *dy = t->dy + m * V * VL;
+    for (; m < last; m++, dy += V * VL) {
         const float *in = t->x + t->off[m];
-        if (V > 1) /* a narrow tile is bound by its loads already */
-            __builtin_prefetch(next + m * RN_LINE, 0, L2);
         vf wide[NV];
         UNROLL
         for (size_t v = 0; v < V; v++)
@@ -36,6 +35,29 @@ TEMPLATE void compute(const struct tile *t, const size_t I, const size_t V)
                 sum[i][v] = vfma(one, wide[v], sum[i][v]);
         }
     }
+}
+
+/* Pixels from one line that is fetched to the next: lines come from far, and few can be on their way
+ * at a time; while there are as many, the operands have to wait. */
+static size_t fetch_gap(const struct tile *t)
+{
+    size_t lines = 1;
+    for (const struct rn_fetch *f = t->fetch; f < t->fetch_end; f++)
+        lines += f->n;
+    return lines < t->M ? t->M / lines : 1;
+}
+
+/* (A narrow tile is bound by its loads already, so it fetches nothing.) */
+TEMPLATE void compute(const struct tile *t, const size_t I, const size_t V)
+{
+    vf sum[RN_MR_MAX][NV] = { 0 };
+    size_t m = 0, gap = V > 1 ? fetch_gap(t) : 0;
+    for (const struct rn_fetch *f = t->fetch; V > 1 && f < t->fetch_end; f++)
+        for (size_t i = 0; i < f->n && m + gap < t->M; i++, m += gap) {
+            __builtin_prefetch(f->at + i * f->step, 0, L2);
+            add(sum, t, m, m + gap, I, V);
+        }
+    add(sum, t, m, t->M, I, V);
     UNROLL
     for (size_t i = 0; i < I; i++) {
         UNROLL
@@ -67,20 +89,21 @@ NARROW(16)
 typedef void shape_fn(const struct tile *);
 
 void RN_ISA(rn_outer)(float *acc, size_t lda, const float *x, const int32_t *off, const float *dy,
-                      size_t M, size_t I, bool first, const float *next)
+                      size_t M, size_t I, bool first, const struct rn_fetch *fetch, size_t fetches)
 {
     static shape_fn *const shape[ROWS_MAX] = NAMES(wide);
-    const struct tile t = { acc, lda, x, off, dy, M, first, next };
+    const struct tile t = { acc, lda, x, off, dy, M, first, fetch, fetch + fetches };
     shape[I - 1](&t);
 }
 
 void RN_ISA(rn_outer_narrow)(float *acc, size_t lda, const float *x, const int32_t *off,
-                             const float *dy, size_t M, size_t I, bool first, const float *next)
+                             const float *dy, size_t M, size_t I, bool first,
+                             const struct rn_fetch *fetch, size_t fetches)
 {
     static shape_fn *const shape[RN_MR_MAX] = { narrow_1,  narrow_2,  narrow_3,  narrow_4,
                                                 narrow_5,  narrow_6,  narrow_7,  narrow_8,
                                                 narrow_9,  narrow_10, narrow_11, narrow_12,
                                                 narrow_13, narrow_14, narrow_15, narrow_16 };
-    const struct tile t = { acc, lda, x, off, dy, M, first, next };
+    const struct tile t = { acc, lda, x, off, dy, M, first, fetch, fetch + fetches };
     shape[I - 1](&t);
 }
