@@ -180,6 +180,7 @@ static void run_thread(const struct rn_session *s, const struct slice *batch, in
                        int threads)
 {
     bool alone = s->threads > 1 && batch->n / s->threads >= s->alone;
+    rn_team_join(s->todo, thread);
     (alone ? run_alone : run_together)(s, *batch, thread, threads);
 }
 

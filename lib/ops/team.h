@@ -34,11 +34,17 @@ static inline void rn_barrier(void)
 }
 
 /* What a thread has left to do, in a cache line of its own. The driver has one for each thread,
- * zeroed before the first op. */
+ * zeroed at first. */
 struct rn_todo {
     _Alignas(64) _Atomic uint64_t left; /* job, first, last: see team.c */
-    uint64_t jobs;                      /* that the thread has begun */
+    uint64_t jobs;                      /* that the thread has begun with this team */
 };
+
+/* A thread joins a team: the first thing in a parallel region, as teams may differ in size. */
+static inline void rn_team_join(struct rn_todo *todo, int thread)
+{
+    todo[thread].jobs = 0;
+}
 
 /* A thread's view of the job that it works on. */
 struct rn_work {

@@ -51,9 +51,9 @@ static int bench_init(struct bench *b, const struct rn_node *n, enum rn_pass pas
     size_t packed = rn_conv_packed(&b->conv, pass);
     size_t scratch = rn_conv_scratch(&b->conv, pass, N, threads);
     size_t todo = (size_t)threads * sizeof *b->run.todo;
-    int status = rn_arena_init(&b->arena, 2 * rn_align(x * 4) + 2 * rn_align(y * 4) +
-                                              2 * rn_align(wn * 4) + rn_align(packed) +
-                                              rn_align(scratch) + todo + RN_ALIGN);
+    int status =
+        rn_arena_init(&b->arena, 2 * rn_align(x * 4) + 2 * rn_align(y * 4) + 2 * rn_align(wn * 4) +
+                                     rn_align(packed) + rn_align(scratch) + todo + RN_ALIGN);
     if (status)
         return status;
     float *w = random_floats(&b->arena, wn, 2);
@@ -80,7 +80,10 @@ static double time_runs(struct bench *b, enum rn_pass pass, int threads)
 
     do {
 #pragma omp parallel num_threads(threads)
-        rn_conv_run(&b->conv, pass, &b->run, omp_get_thread_num(), omp_get_num_threads());
+        {
+            rn_team_join(b->run.todo, omp_get_thread_num());
+            rn_conv_run(&b->conv, pass, &b->run, omp_get_thread_num(), omp_get_num_threads());
+        }
         runs++;
         now = rn_seconds();
     } while (now - begin < REPEAT_S);

@@ -180,6 +180,7 @@ static void run_thread(struct rn_trainer *t, const int *label, int n, const stru
     int U = t->units.units;
     const struct rn_call *out = &t->unit[U - 1].main.call; /* the classifier */
 
+    rn_team_join(t->todo, thread);
     for (int i = 0; i < U; i++) {
         struct rn_train_unit *u = &t->unit[i];
         forward_op(t, &u->main, u->work[0], thread, threads);

@@ -313,6 +313,7 @@ static inline void run_team(struct rn_call *c, const struct optest *t, const str
 #pragma omp parallel num_threads(how->threads)
     {
         int i = omp_get_thread_num(), threads = omp_get_num_threads();
+        rn_team_join(c->todo, i);
         for (int pass = 0; c->conv && pass < 2; pass++)
             rn_conv_pack(c->conv, (enum rn_pass)pass, c->param[0], pass ? NULL : c->param[1],
                          packed[pass], i, threads);

@@ -53,20 +53,23 @@ static void dawdle(int thread, size_t number)
 }
 
 /* Jobs of every kind in a row, without a barrier between. Is a piece too large? */
-static bool run_jobs(int threads)
+static bool run_jobs(int threads, size_t jobs)
 {
     _Atomic bool large = false;
 
     forget();
 #pragma omp parallel num_threads(threads)
-    for (size_t i = 0; i < JOBS; i++) {
+    {
         int me = omp_get_thread_num();
-        const struct job *j = &job[i % KINDS];
-        struct rn_work w = rn_work_begin(todo, j->n, j->least, j->most, me, threads);
-        for (struct rn_range r; rn_work_next(&w, &r);) {
-            dawdle(me, i);
-            do_piece(i, r);
-            large = large || r.last - r.first > j->most;
+        rn_team_join(todo, me);
+        for (size_t i = 0; i < jobs; i++) {
+            const struct job *j = &job[i % KINDS];
+            struct rn_work w = rn_work_begin(todo, j->n, j->least, j->most, me, threads);
+            for (struct rn_range r; rn_work_next(&w, &r);) {
+                dawdle(me, i);
+                do_piece(i, r);
+                large = large || r.last - r.first > j->most;
+            }
         }
     }
     return !large;
@@ -77,7 +80,9 @@ static void test_jobs(int threads)
     bool bounded = true, once = true;
 
     for (int round = 0; round < 200; round++) {
-        bounded &= run_jobs(threads);
+        run_jobs(2,
+                 1 + (size_t)round % JOBS); /* a smaller team, in which the others have no part */
+        bounded &= run_jobs(threads, JOBS);
         for (size_t i = 0; i < JOBS; i++)
             once &= each_once(i, job[i % KINDS].n);
     }
@@ -106,6 +111,7 @@ static void test_slow_thread(int threads, int slow)
 #pragma omp parallel num_threads(threads)
     {
         int me = omp_get_thread_num();
+        rn_team_join(todo, me);
         struct rn_work w = rn_work_begin(todo, N, 1, N, me, threads);
         struct rn_range r;
 #pragma omp barrier
@@ -156,10 +162,13 @@ static void test_many_jobs(void)
 
     sum = 0;
 #pragma omp parallel num_threads(2)
-    for (int i = 0; i < MANY; i++) {
-        struct rn_work w = rn_work_begin(todo, N, 1, 1, omp_get_thread_num(), 2);
-        for (struct rn_range r; rn_work_next(&w, &r);)
-            sum++;
+    {
+        rn_team_join(todo, omp_get_thread_num());
+        for (int i = 0; i < MANY; i++) {
+            struct rn_work w = rn_work_begin(todo, N, 1, 1, omp_get_thread_num(), 2);
+            for (struct rn_range r; rn_work_next(&w, &r);)
+                sum++;
+        }
     }
     ok(sum == MANY * N, "%d jobs of %d items: %d done", MANY, N, sum);
 }
@@ -170,10 +179,8 @@ int main(void)
     test_alone();
     for (int threads = 2; threads <= TEAM_MAX; threads += threads == 3 ? 2 : 1) {
         test_jobs(threads);
-        memset(todo, 0, sizeof todo); /* another team */
         test_slow_thread(threads, 0);
         test_slow_thread(threads, threads - 1);
-        memset(todo, 0, sizeof todo);
     }
     test_many_jobs();
     return done();
