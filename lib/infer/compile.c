@@ -38,7 +38,7 @@ static void init_step(struct rn_session *s, int i, const struct rn_kernels *k)
     const struct rn_node *n = &s->graph.node[runner(u)];
 
     step->op = n->op;
-    step->call = (struct rn_call){ .node = n, .k = k, .relu = u->relu >= 0 };
+    step->call = (struct rn_call){ .node = n, .k = k, .relu = u->relu >= 0, .todo = s->todo };
     if (rn_step_has_conv(step)) {
         rn_conv_plan(&step->conv, n, k, false);
         step->call.conv = &step->conv;

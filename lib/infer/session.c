@@ -110,7 +110,6 @@ static void run_units(const struct rn_session *s, const struct slice *of, int fi
             call.residual = output(s, of, u->residual);
         call.y = i + 1 < s->units.units ? (float *)output(s, of, i) : of->logits;
         call.scratch = of->scratch;
-        call.todo = s->todo;
         s->step[i].op->forward(&call, of->thread, of->threads);
         if (of->threads > 1)
             rn_barrier();

@@ -29,9 +29,9 @@ static inline bool rn_step_has_conv(const struct rn_step *s)
 /*
  * A batch goes through the network in slices, whose outputs bound the memory. Either the team works
  * on a slice together, or, when each thread gets pictures enough to be worth reading the weights by
- * itself, each takes slices of its share and then of others' and waits for nobody. The first units of most networks have
- * much to read and write and few weights: they run through a slice by a few pictures at a time, so
- * that their outputs, the near ones, stay in the cache.
+ * itself, each takes slices of its share and then of others' and waits for nobody. The first units of
+ * most networks have much to read and write and few weights: they run through a slice by a few
+ * pictures at a time, so that their outputs, the near ones, stay in the cache.
  */
 struct rn_session {
     int batch, threads, classes;

@@ -92,7 +92,8 @@ struct rn_fetch {
  *   acc   in/out  [I][outer_nr], rows lda floats apart
  *   x     in      base                   off  in  [M] offsets in floats
  *   dy    in      [M][outer_nr]
- *   fetch in      [fetches] or NULL for 0: a line with each pixel, one stretch after the other
+ *   fetch in      [fetches] or NULL for 0: one stretch after the other, spread over the pixels, a line
+ *         with each at most
  * 1 <= I <= outer_mr.
  */
 typedef void rn_outer_fn(float *acc, size_t lda, const float *x, const int32_t *off,

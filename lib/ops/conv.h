@@ -81,13 +81,11 @@ static inline const float *rn_conv_fetch(const float *next, size_t i, size_t ste
     return next && i * step < nr ? next + i * step * TC : NULL;
 }
 
-/* Lines of a stretch of floats that are fetched during n calls: those of call i. From NULL, none. */
+/* Lines of a stretch of floats that are fetched during n calls: those of call i. */
 static inline struct rn_fetch rn_conv_fetch_part(const float *from, size_t floats, size_t i,
                                                  size_t n)
 {
     size_t lines = rn_divide_up(floats, RN_LINE), first = i * lines / n;
-    if (!from)
-        return (struct rn_fetch){ 0 };
     return (struct rn_fetch){ from + first * RN_LINE, RN_LINE, (i + 1) * lines / n - first };
 }
 

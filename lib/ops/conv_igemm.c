@@ -418,25 +418,35 @@ static void set_group(struct job *j, enum rn_pass pass, const struct rn_conv_run
     j->next = i + 1 < views(c, pass) || g + 1 < c->s.G ? j->w + group : r->next;
 }
 
-/* View number i: threads share the groups where there are many, else each group's work. */
+/* Some groups of view number i, by a team; todo: by which its threads share the work on a group. */
+static void run_groups(struct job *j, enum rn_pass pass, const struct rn_conv_run *r, const float *w,
+                       int i, struct rn_range groups, struct rn_todo *todo, int thread,
+                       int threads)
+{
+    bool one_block = tiles_of(j) <= tiles_per_block(j);
+
+    for (size_t g = groups.first; g < groups.last; g++) {
+        set_group(j, pass, r, w, i, (int)g);
+        j->shift = g > groups.first && one_block ? (size_t)j->v->C : 0;
+        run_job(j, todo, thread, threads);
+    }
+}
+
+/* View number i: threads share the groups where there are many, else the work on each. (The pointers
+ * of one group serve the next only when a thread has the same share of both.) */
 static void run_view(struct job *j, enum rn_pass pass, const struct rn_conv_run *r, const float *w,
                      int i, int thread, int threads)
 {
-    int G = j->c->s.G;
-    bool many = G >= GROUPS_MIN * threads, one_block = tiles_of(j) <= tiles_per_block(j);
-    struct rn_work work = rn_work_begin(many ? r->todo : NULL, (size_t)G, 1, (size_t)G,
-                                        many ? thread : 0, many ? threads : 1);
-    struct rn_range groups;
+    size_t G = (size_t)j->c->s.G;
+    struct rn_range groups = { 0, G };
 
+    if (G < GROUPS_MIN * (size_t)threads) {
+        run_groups(j, pass, r, w, i, groups, G > 1 ? NULL : r->todo, thread, threads);
+        return;
+    }
+    struct rn_work work = rn_work_begin(r->todo, G, 1, G, thread, threads);
     while (rn_work_next(&work, &groups))
-        for (size_t g = groups.first; g < groups.last; g++) {
-            set_group(j, pass, r, w, i, (int)g);
-            j->shift = g > groups.first && one_block ? (size_t)j->v->C : 0;
-            if (many)
-                run_job(j, NULL, 0, 1);
-            else
-                run_job(j, G > 1 ? NULL : r->todo, thread, threads);
-        }
+        run_groups(j, pass, r, w, i, groups, NULL, 0, 1);
 }
 
 static void run(const struct rn_conv *c, enum rn_pass pass, const struct rn_conv_run *r, int thread,

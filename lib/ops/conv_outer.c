@@ -7,7 +7,7 @@
  *   small dw  the chunks are cut into STRIPS strips with a dw of their own, added in their order at
  *             the end; a thread does whole strips and waits for nobody
  *   large dw  one strip: the team copies a chunk together, x block by block of channels so that a
- *             tile's part of it is dense, then each thread adds to its own tiles
+ *             tile's part of it is dense, then its threads share the tiles
  * Chunks and strips depend on the layer and the batch alone: the same bits for any team.
  */
 #include <string.h>
@@ -21,7 +21,6 @@ enum {
     CHUNK_SMALL = 256,     /* pixels of a chunk: dy and x stay in L1 */
     CHUNK_LARGE = 1024,    /* where dw itself is large, it must not be touched too often */
     DW_LARGE = 256 * 1024, /* floats */
-    LINE = 16,             /* floats: pixels of x are kept off power-of-two strides by one line */
 };
 
 /* How the work of one layer is cut. */
@@ -29,7 +28,7 @@ struct plan {
     int pieces, images,
         rows; /* pieces of a picture, or pictures of a chunk; output rows of a piece */
     int region_h, region_w; /* rows and columns of x that a piece touches, padding included */
-    int ld;                 /* floats between pixels of the region */
+    int ld; /* floats between pixels of the region: a line more than they have, off powers of two */
     bool flat;   /* taps of a filter row and channels are one run of floats (few channels) */
     int taps, C; /* as the kernel sees them: R and S*C where flat, else R*S and C of a group */
     size_t blocks, block; /* of channels: how many, channels in each but the last */
@@ -66,13 +65,15 @@ static struct plan make_plan(const struct rn_conv *c, int N)
     p.blocks = rn_divide_up((size_t)p.C, c->k->outer_mr);
     p.block = rn_divide_up((size_t)p.C, p.blocks);
     p.dense = dw > DW_LARGE && !p.flat;
-    p.ld = p.flat ? s->C : p.dense ? (int)p.block : (s->C + LINE - 1) / LINE * LINE + LINE;
+    p.ld = p.flat    ? s->C
+           : p.dense ? (int)p.block
+                     : (int)(rn_divide_up((size_t)s->C, RN_LINE) + 1) * RN_LINE;
     p.panels = rn_divide_up((size_t)(s->K / s->G), c->k->outer_nr);
     p.tasks = (size_t)s->G * p.panels * p.blocks * (size_t)p.taps;
     p.chunks =
         p.pieces > 1 ? (size_t)N * (size_t)p.pieces : rn_divide_up((size_t)N, (size_t)p.images);
     p.strips = p.dense ? 1 : p.chunks < STRIPS ? p.chunks : STRIPS;
-    p.pixels = rn_divide_up((size_t)p.images * (size_t)p.rows * (size_t)s->Q, LINE) * LINE;
+    p.pixels = rn_divide_up((size_t)p.images * (size_t)p.rows * (size_t)s->Q, RN_LINE) * RN_LINE;
     return p;
 }
 
@@ -230,12 +231,13 @@ static struct tile tile_at(const struct plan *p, size_t i)
     return t;
 }
 
-/* next: the next chunk's dy, which the tiles fetch meanwhile, or NULL. */
+/* next: the next chunk's dy, so many floats, which the tiles fetch meanwhile. */
 static void add_tiles(const struct rn_conv *c, const struct plan *p, const struct space *s,
-                      size_t pixels, bool first, const float *next, struct rn_range r)
+                      size_t pixels, bool first, const float *next, size_t floats,
+                      struct rn_range r)
 {
     size_t mr = c->k->outer_mr, nr = c->k->outer_nr, S = (size_t)c->s.win.S;
-    size_t Cg = (size_t)(c->s.C / c->s.G), K = (size_t)c->s.K;
+    size_t Cg = (size_t)(c->s.C / c->s.G);
 
     for (size_t i = r.first; i < r.last; i++) {
         struct tile t = tile_at(p, i);
@@ -244,7 +246,7 @@ static void add_tiles(const struct rn_conv *c, const struct plan *p, const struc
                                    : t.group * Cg + t.block * p->block;
         const float *x = s->x + channels + (row * (size_t)p->region_w + col) * (size_t)p->ld;
         const float *dy = s->dy + (t.group * p->panels + t.panel) * p->pixels * nr;
-        const struct rn_fetch fetch = rn_conv_fetch_part(next, pixels * K, i, p->tasks);
+        const struct rn_fetch fetch = rn_conv_fetch_part(next, floats, i, p->tasks);
         c->k->outer(s->acc + i * mr * nr, nr, x, s->off, dy, pixels, t.channels, first, &fetch, 1);
     }
 }
@@ -263,7 +265,7 @@ static void add_bias(const struct rn_conv *c, const struct plan *p, const struct
     }
 }
 
-/* The chunks of one strip, by a crew: one thread, or the whole team (then each has its tiles). */
+/* The chunks of one strip, by a crew: one thread, or the whole team. */
 static void run_strip(const struct rn_conv *c, const struct plan *p, const struct rn_conv_run *r,
                       const struct space *s, size_t strip, int thread, int threads)
 {
@@ -271,8 +273,9 @@ static void run_strip(const struct rn_conv *c, const struct plan *p, const struc
 
     for (size_t i = chunks.first; i < chunks.last; i++) {
         struct chunk k = chunk_at(c, p, r->N, i);
-        const float *dy = r->dy + k.first * (size_t)c->s.K;
-        const float *next = i + 1 < p->chunks ? dy + k.pixels * (size_t)c->s.K : NULL;
+        size_t K = (size_t)c->s.K;
+        size_t next = i + 1 < chunks.last ? chunk_at(c, p, r->N, i + 1).pixels * K : 0;
+        const float *dy = r->dy + k.first * K;
         struct rn_range pixels = rn_share(k.pixels, thread, threads);
         bool first = i == chunks.first;
         copy_x(c, p, &k, r->x, s->x, thread, threads);
@@ -282,7 +285,7 @@ static void run_strip(const struct rn_conv *c, const struct plan *p, const struc
             rn_barrier();
         struct rn_work w = rn_work_begin(r->todo, p->tasks, 1, p->tasks, thread, threads);
         while (rn_work_next(&w, &tiles))
-            add_tiles(c, p, s, k.pixels, first, next, tiles);
+            add_tiles(c, p, s, k.pixels, first, dy + k.pixels * K, next, tiles);
         if (r->dbias)
             add_bias(c, p, s, k.pixels, first, thread, threads);
         if (threads > 1)

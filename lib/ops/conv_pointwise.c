@@ -5,7 +5,8 @@
  * channels by a panel of input channels. A thread copies the panel of x that it works on, so that it
  * lies dense in the first cache. dy, of which a tile reads a few channels of each pixel, is cut into
  * blocks where its pixels are far apart, else read as it lies. Both were fetched into the second
- * cache while the tiles of the chunk before were computed. Two ways to share the work, by shape:
+ * cache, a panel during the tiles of the one before, dy during the chunk before. Two ways to share
+ * the work, by shape:
  *   small dw  the chunks are cut into STRIPS strips with a dw of their own, added in their order at
  *             the end; a thread does whole strips and waits for nobody
  *   large dw  one strip: the team cuts a chunk's dy together, then shares the tiles
@@ -20,7 +21,7 @@
 enum {
     STRIPS = 16,
     CHUNK = 256,           /* pixels at most: a panel of x stays in L1, dy in L2 */
-    COPIED = 32,           /* of them at a time, where threads share them */
+    COPIED = 32,           /* of them whose dy is cut at a time */
     DW_SMALL = 64 * 1024,  /* floats: with more, strips would add more than they save */
     DY_FAR = 512,          /* floats between pixels of dy, that leave them few sets of a cache */
     SUMS_FAR = 256 * 1024, /* floats of sums, that no second cache holds beside the operands */
@@ -34,6 +35,7 @@ struct plan {
     size_t panels;        /* of outer_nr input channels */
     size_t ld;            /* floats from row to row of the sums: whole panels */
     bool in_place;        /* dw has whole panels too: the first strip adds there */
+    bool sums_far;        /* the sums are fetched */
     size_t dy_block;      /* floats of a block of dy: a line more, which keeps them off powers of
                            * two; 0: dy is read as it lies */
 };
@@ -52,6 +54,7 @@ static struct plan make_plan(const struct rn_conv *c, int N)
     p.panels = rn_divide_up(C, nr);
     p.ld = p.panels * nr;
     p.in_place = p.ld == C;
+    p.sums_far = K * p.ld >= SUMS_FAR;
     p.dy_block = K >= DY_FAR ? p.chunk * p.block + RN_LINE : 0;
     return p;
 }
@@ -138,16 +141,23 @@ static void copy_dy(const struct job *j, size_t first, struct rn_range r)
                  j->r->dy + (first + r.first) * K, K, r.last - r.first, K);
 }
 
-/* Tile i of the sums. */
+/* Tile i of the sums, and its rows. */
 static float *tile_at(const struct job *j, float *sums, size_t i)
 {
     const struct plan *p = &j->p;
     return sums + i % p->blocks * p->block * p->ld + i / p->blocks * j->c->k->outer_nr;
 }
 
+static size_t rows_of(const struct job *j, size_t i)
+{
+    size_t left = (size_t)j->c->s.K - i % j->p.blocks * j->p.block;
+    return left < j->p.block ? left : j->p.block;
+}
+
 enum { FETCHES = 1 + 2 * RN_NR_MAX / RN_LINE }; /* stretches, at most */
 
-/* Tile i's part of the panel of x behind its own, of this chunk or the next: some pixels' lines. */
+/* Tile i's part of the panel of x behind its own, of this chunk or the next: the lines of some pixels,
+ * those that lie evenly. */
 static size_t fetch_panel(const struct job *j, size_t i, struct rn_range chunk,
                           struct rn_fetch *fetch)
 {
@@ -168,14 +178,14 @@ static size_t fetch_panel(const struct job *j, size_t i, struct rn_range chunk,
 
 /* What is fetched during tile i: the sums of the next one, of the next panel of x and the next
  * chunk's dy a part. Returns the number of stretches. */
-static size_t fetch_ahead(const struct job *j, const float *sums, size_t i, struct rn_range chunk,
+static size_t fetch_ahead(const struct job *j, float *sums, size_t i, struct rn_range chunk,
                           struct rn_fetch *fetch)
 {
     const struct plan *p = &j->p;
-    size_t K = (size_t)j->c->s.K, tiles = p->panels * p->blocks, nr = j->c->k->outer_nr, n = 0;
+    size_t K = (size_t)j->c->s.K, tiles = p->panels * p->blocks, n = 0, next = (i + 1) % tiles;
 
-    for (size_t at = 0; at < nr && K * p->ld >= SUMS_FAR; at += RN_LINE)
-        fetch[n++] = (struct rn_fetch){ sums + at, p->ld, p->block };
+    for (size_t at = 0; p->sums_far && at < j->c->k->outer_nr; at += RN_LINE)
+        fetch[n++] = (struct rn_fetch){ tile_at(j, sums, next) + at, p->ld, rows_of(j, next) };
     n += fetch_panel(j, i, chunk, fetch + n);
     if (chunk.last + p->chunk <= p->pixels)
         fetch[n++] = rn_conv_fetch_part(j->r->dy + chunk.last * K, p->chunk * K, i, tiles);
@@ -187,18 +197,16 @@ static void add_tiles(const struct job *j, float *sums, struct rn_range chunk, b
                       struct rn_range r)
 {
     const struct plan *p = &j->p;
-    size_t K = (size_t)j->c->s.K, step = p->dy_block ? p->dy_block : p->block;
-    const float *dy = p->dy_block ? j->dy : j->r->dy + chunk.first * K;
+    size_t step = p->dy_block ? p->dy_block : p->block;
+    const float *dy = p->dy_block ? j->dy : j->r->dy + chunk.first * (size_t)j->c->s.K;
     struct rn_fetch fetch[FETCHES];
 
     for (size_t i = r.first; i < r.last; i++) {
-        size_t b = i % p->blocks, k = b * p->block;
-        size_t fetches = fetch_ahead(j, tile_at(j, sums, i + 1), i, chunk, fetch);
+        size_t b = i % p->blocks, fetches = fetch_ahead(j, sums, i, chunk, fetch);
         if (b == 0 || i == r.first)
             copy_panel(j, i / p->blocks, chunk);
         j->c->k->outer(tile_at(j, sums, i), p->ld, dy + b * step, j->off, j->x,
-                       chunk.last - chunk.first, K - k < p->block ? K - k : p->block, first, fetch,
-                       fetches);
+                       chunk.last - chunk.first, rows_of(j, i), first, fetch, fetches);
     }
 }
 

@@ -4,7 +4,8 @@
  * A block of tiles of the input is transformed, (m + 2)^2 small matrix products follow, and the
  * outputs are transformed back with bias, residual and ReLU. Backward-data is the same with the
  * filters turned and transposed; backward-weights is in conv_winograd_weights.c. Threads share the
- * tiles, or where those are few the panels of output channels; the bits do not depend on it.
+ * tiles, or where those are few the panels of output channels, or are a grid over both; the bits do
+ * not depend on it.
  */
 #include <string.h>
 
@@ -135,11 +136,12 @@ static void carve(struct job *j, char *base, size_t block)
 }
 
 /*
- * How many of the threads share the panels; the others share the tiles. A tile costs its transform
- * and five times that for each panel; to read a panel's filters costs 20 times that. So few tiles
- * (a single picture) are transformed by several threads, rather than that they wait for each other.
+ * How many teams share the panels, while the threads of one share the tiles. A tile costs its
+ * transform and five times that for each panel; to read a panel's filters costs 20 times that. So few
+ * tiles (a single picture) are transformed by several threads, rather than that they wait for each
+ * other.
  */
-static size_t panel_threads(const struct rn_wino_view *v, size_t tiles, size_t threads)
+static size_t count_teams(const struct rn_wino_view *v, size_t tiles, size_t threads)
 {
     size_t best = 1, least = SIZE_MAX;
 
@@ -255,9 +257,10 @@ static void share_panels(struct job *j, struct rn_todo *todo, const float *next,
         tiles = (struct rn_range){ t, j->tiles - t < j->block ? j->tiles : t + j->block };
         transform_inputs(j, tiles);
         struct rn_work w = rn_work_begin(todo, j->v.panels, 1, j->v.panels, thread, threads);
+        const float *after = tiles.last < j->tiles ? filters(j, 0, w.own.first) : next;
         while (rn_work_next(&w, &panels)) {
             set_panels(j, panels);
-            make_outputs(j, tiles, w.more ? filters(j, 0, panels.last) : next);
+            make_outputs(j, tiles, w.more ? filters(j, 0, panels.last) : after);
         }
     }
 }
@@ -266,7 +269,7 @@ static void share_panels(struct job *j, struct rn_todo *todo, const float *next,
  * the panels, and shares the tiles. Teams of one thread share the panels instead. */
 static void share(struct job *j, const struct rn_conv_run *r, int thread, int threads)
 {
-    int teams = (int)panel_threads(&j->v, j->tiles, (size_t)threads), down = threads / teams;
+    int teams = (int)count_teams(&j->v, j->tiles, (size_t)threads), down = threads / teams;
     int team = thread / down < teams ? thread / down : teams - 1, first = team * down;
     int last = team + 1 < teams ? first + down : threads;
 

@@ -4,8 +4,7 @@
  * all tiles is a sum of outer products for each element e,
  *   sum[e][c][k] = sum over tiles t of v[e][t][c] * d[e][t][k],
  * transformed back once at the end. Where the sums are large the team transforms a chunk of tiles
- * together, then each thread adds the chunk to its own part of the sums. Where they are small there
- * are several, of a group of tiles each, which are joined at the end, and a thread does a group
+ * together, then its threads share the tiles of the sums. Where they are small there are several, of a group of tiles each, which are joined at the end, and a thread does a group
  * alone. Chunks and groups depend on the layer and the batch alone: the same bits for any team.
  */
 #include <string.h>

@@ -60,10 +60,11 @@ struct rn_work {
  * A job of n items, any of which any thread may do: every thread of the team begins it, in the same
  * order with the team's other jobs, and works on the pieces that rn_work_next() gives until there
  * are none. Together these are all items, each once. A thread's own share, as rn_share() has it,
- * comes from front to back, in pieces that become smaller: three quarters of what is left, at most
- * `most` items, but no small ones, of less than `least` (1 or more) or an eighth of the share. Then
- * comes what others have left, from the back. Between jobs no barrier is needed.
- *   todo  in/out  [threads] or NULL: then, or alone, a thread has its share and nothing else
+ * comes from front to back, in pieces that become smaller: three quarters of what is left, but not
+ * less than `least` and an eighth of the share, and at most `most`, which is 1 or more. Then comes what
+ * others have left, from the back. Between jobs no barrier is needed.
+ *   todo  in/out  [threads] or NULL: then, or alone, or of 2^24 items and more, a thread has its share
+ *                 and nothing else
  */
 struct rn_work rn_work_begin(struct rn_todo *todo, size_t n, size_t least, size_t most, int thread,
                              int threads);

@@ -64,6 +64,9 @@ static const struct conv_case cases[] = {
     { 2, 6, 6, 17, 17, 17, { 3, 3, 1, 1, 1, 1, 1, 1 }, 0 },
     { 3, 5, 4, 20, 12, 4, { 1, 1, 2, 2, 0, 0, 0, 0 }, BIAS },
     { 1, 30, 30, 18, 12, 3, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS }, /* pointers in several blocks */
+    /* so many groups that one or two threads share them */
+    { 2, 9, 8, 51, 34, 17, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RESIDUAL },
+    { 2, 7, 9, 36, 54, 18, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS | RELU },
     /* narrow groups: tiles and vectors that are not full, more pixels than a tile, every width */
     { 5, 7, 9, 37, 37, 37, { 3, 3, 1, 1, 1, 1, 1, 1 }, BIAS | RESIDUAL | RELU },
     { 2, 9, 8, 24, 24, 24, { 3, 3, 2, 2, 1, 1, 1, 1 }, BIAS },

@@ -80,8 +80,8 @@ static void test_jobs(int threads)
     bool bounded = true, once = true;
 
     for (int round = 0; round < 200; round++) {
-        run_jobs(2,
-                 1 + (size_t)round % JOBS); /* a smaller team, in which the others have no part */
+        /* before it a smaller team, in which the others have no part */
+        run_jobs(2, 1 + (size_t)round % JOBS);
         bounded &= run_jobs(threads, JOBS);
         for (size_t i = 0; i < JOBS; i++)
             once &= each_once(i, job[i % KINDS].n);
@@ -100,7 +100,8 @@ static bool wait_for(const _Atomic size_t *v, size_t n)
     return *v == n;
 }
 
-/* One thread takes its first piece, then the others begin, and it waits until they have done the rest. */
+/* One thread takes its first piece, then the others begin, and it waits until they have done the
+ * rest. */
 static void test_slow_thread(int threads, int slow)
 {
     enum { N = 800 };

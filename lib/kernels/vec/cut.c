@@ -32,21 +32,15 @@ TEMPLATE void cut(float *to, size_t ldb, size_t block, const float *x, size_t ld
 void RN_ISA(rn_cut)(float *to, size_t ldb, size_t block, const float *x, size_t ldx, size_t M,
                     size_t C)
 {
-    size_t V = (block + VL - 1) / VL;
-    switch (V) {
-    case 1:
-        if (block == VL)
-            cut(to, ldb, VL, x, ldx, M, C, 1, VL);
-        else
-            cut(to, ldb, block, x, ldx, M, C, 1, block);
-        break;
-    case 2:
-        if (block == 2 * VL)
-            cut(to, ldb, 2 * VL, x, ldx, M, C, 2, VL);
-        else
-            cut(to, ldb, block, x, ldx, M, C, 2, block - VL);
-        break;
-    default:
-        cut(to, ldb, block, x, ldx, M, C, V, block - (V - 1) * VL);
-    }
+    size_t V = (block + VL - 1) / VL, n = block - (V - 1) * VL;
+    if (block == VL)
+        cut(to, ldb, VL, x, ldx, M, C, 1, VL);
+    else if (block == 2 * VL)
+        cut(to, ldb, 2 * VL, x, ldx, M, C, 2, VL);
+    else if (V == 1)
+        cut(to, ldb, block, x, ldx, M, C, 1, n);
+    else if (V == 2)
+        cut(to, ldb, block, x, ldx, M, C, 2, n);
+    else
+        cut(to, ldb, block, x, ldx, M, C, V, n);
 }

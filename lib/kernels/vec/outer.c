@@ -13,7 +13,8 @@ struct tile {
     const float *dy;
     size_t M;
     bool first;
-    const struct rn_fetch *fetch, *fetch_end;
+    const struct rn_fetch *fetch;
+    size_t fetches;
 };
 
 /* Adds pixels m .. last to the sums. */
@@ -42,8 +43,8 @@ TEMPLATE void add(vf sum[RN_MR_MAX][NV], const struct tile *t, size_t m, size_t 
 static size_t fetch_gap(const struct tile *t)
 {
     size_t lines = 1;
-    for (const struct rn_fetch *f = t->fetch; f < t->fetch_end; f++)
-        lines += f->n;
+    for (size_t f = 0; f < t->fetches; f++)
+        lines += t->fetch[f].n;
     return lines < t->M ? t->M / lines : 1;
 }
 
@@ -52,11 +53,13 @@ TEMPLATE void compute(const struct tile *t, const size_t I, const size_t V)
 {
     vf sum[RN_MR_MAX][NV] = { 0 };
     size_t m = 0, gap = V > 1 ? fetch_gap(t) : 0;
-    for (const struct rn_fetch *f = t->fetch; V > 1 && f < t->fetch_end; f++)
-        for (size_t i = 0; i < f->n && m + gap < t->M; i++, m += gap) {
-            __builtin_prefetch(f->at + i * f->step, 0, L2);
+    for (size_t f = 0; V > 1 && f < t->fetches; f++) {
+        const struct rn_fetch fetch = t->fetch[f];
+        for (size_t i = 0; i < fetch.n && m + gap < t->M; i++, m += gap) {
+            __builtin_prefetch(fetch.at + i * fetch.step, 0, L2);
             add(sum, t, m, m + gap, I, V);
         }
+    }
     add(sum, t, m, t->M, I, V);
     UNROLL
     for (size_t i = 0; i < I; i++) {
@@ -92,7 +95,7 @@ void RN_ISA(rn_outer)(float *acc, size_t lda, const float *x, const int32_t *off
                       size_t M, size_t I, bool first, const struct rn_fetch *fetch, size_t fetches)
 {
     static shape_fn *const shape[ROWS_MAX] = NAMES(wide);
-    const struct tile t = { acc, lda, x, off, dy, M, first, fetch, fetch + fetches };
+    const struct tile t = { acc, lda, x, off, dy, M, first, fetch, fetches };
     shape[I - 1](&t);
 }
 
@@ -104,6 +107,6 @@ void RN_ISA(rn_outer_narrow)(float *acc, size_t lda, const float *x, const int32
                                                 narrow_5,  narrow_6,  narrow_7,  narrow_8,
                                                 narrow_9,  narrow_10, narrow_11, narrow_12,
                                                 narrow_13, narrow_14, narrow_15, narrow_16 };
-    const struct tile t = { acc, lda, x, off, dy, M, first, fetch, fetch + fetches };
+    const struct tile t = { acc, lda, x, off, dy, M, first, fetch, fetches };
     shape[I - 1](&t);
 }
