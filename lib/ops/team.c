@@ -70,26 +70,31 @@ struct rn_work rn_work_begin(struct rn_todo *todo, size_t n, size_t least, size_
     return w;
 }
 
-/* A piece of a range's front. */
-static struct rn_range front(const struct rn_work *w, struct rn_range r)
+/* Cuts a piece off the front of the thread's own share. */
+static struct rn_range cut(struct rn_work *w)
 {
-    size_t n = w->todo ? most_of(w, count(r), 4) : count(r);
-    return (struct rn_range){ r.first, r.first + (n < w->most ? n : w->most) };
+    size_t first = w->own.first, n = count(w->own);
+
+    n = w->todo ? most_of(w, n, 4) : n;
+    w->own.first += n < w->most ? n : w->most;
+    w->more = count(w->own) > 0;
+    return (struct rn_range){ first, w->own.first };
 }
 
-/* The next piece of the thread's own share. */
-static bool take(struct rn_work *w, struct rn_range *piece)
+/* The next piece of the thread's own share, or none. */
+static struct rn_range take(struct rn_work *w)
 {
-    struct rn_todo *mine = w->todo ? &w->todo[w->thread] : NULL;
-    uint64_t was = mine ? load(mine) : 0;
+    struct rn_range piece;
 
+    if (!w->todo)
+        return cut(w);
+    struct rn_todo *mine = &w->todo[w->thread];
+    uint64_t was = load(mine);
     do {
-        w->own = mine ? range_of(was) : w->own;
-        *piece = front(w, w->own);
-        w->own.first = piece->last;
-    } while (mine && count(*piece) && !swap(mine, &was, word(w->job, w->own)));
-    w->more = count(w->own) > 0;
-    return count(*piece) > 0;
+        w->own = range_of(was);
+        piece = cut(w);
+    } while (count(piece) && !swap(mine, &was, word(w->job, w->own)));
+    return piece;
 }
 
 /* Makes half of what the thread with the most has left this one's own. Returns false when nobody
@@ -121,8 +126,8 @@ static bool take_over(struct rn_work *w)
 
 bool rn_work_next(struct rn_work *w, struct rn_range *piece)
 {
-    while (!take(w, piece))
-        if (!w->todo || !take_over(w))
-            return false;
-    return true;
+    do
+        *piece = take(w);
+    while (!count(*piece) && w->todo && take_over(w));
+    return count(*piece) > 0;
 }

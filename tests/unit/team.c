@@ -100,19 +100,21 @@ static bool wait_for(const _Atomic size_t *v, size_t n)
     return *v == n;
 }
 
-/* One thread takes its first piece, then the others begin, and it waits until they have done the
- * rest. */
-static void test_slow_thread(int threads, int slow)
+/* After so many jobs without items, one thread takes its first piece, then the others begin, and it
+ * waits until they have done the rest. */
+static void test_slow_thread(int threads, int slow, int jobs)
 {
     enum { N = 800 };
     _Atomic size_t finished = 0, begun = 0;
-    bool passed = true;
+    bool passed = false;
 
     forget();
 #pragma omp parallel num_threads(threads)
     {
         int me = omp_get_thread_num();
         rn_team_join(todo, me);
+        for (int i = 0; i < jobs; i++)
+            rn_work_begin(todo, 0, 1, 1, me, threads);
         struct rn_work w = rn_work_begin(todo, N, 1, N, me, threads);
         struct rn_range r;
 #pragma omp barrier
@@ -128,7 +130,8 @@ static void test_slow_thread(int threads, int slow)
             finished += r.last - r.first;
         }
     }
-    ok(passed && each_once(0, N), "%d threads: the others do what thread %d leaves", threads, slow);
+    ok(passed && each_once(0, N), "%d threads, after %d jobs: the others do what thread %d leaves",
+       threads, jobs, slow);
 }
 
 static void test_alone(void)
@@ -155,7 +158,7 @@ static void test_alone(void)
     ok(whole && !untouched.left && !untouched.jobs, "a team of one has all, and touches no word");
 }
 
-/* Numbers of jobs begin again behind the last one. */
+/* Small jobs in a row, until their numbers begin again and again. */
 static void test_many_jobs(void)
 {
     enum { MANY = 200000, N = 5 };
@@ -180,9 +183,10 @@ int main(void)
     test_alone();
     for (int threads = 2; threads <= TEAM_MAX; threads += threads == 3 ? 2 : 1) {
         test_jobs(threads);
-        test_slow_thread(threads, 0);
-        test_slow_thread(threads, threads - 1);
+        test_slow_thread(threads, 0, 0);
+        test_slow_thread(threads, threads - 1, 3);
     }
+    test_slow_thread(2, 1, 100000); /* numbers of jobs have begun again */
     test_many_jobs();
     return done();
 }
